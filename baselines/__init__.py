@@ -1,0 +1,1 @@
+"""Baselines: one file is one method (see baselines/README.md)."""

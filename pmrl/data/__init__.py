@@ -1,0 +1,1 @@
+"""Data sets: the feature-store format, the encoders, and one module per source."""

@@ -1,0 +1,5 @@
+"""Errors that are meant for people: what was found where, what was expected, what to do."""
+
+
+class UserError(Exception):
+    """A problem the user can mend; the command line prints its message without a traceback and exits with 2."""

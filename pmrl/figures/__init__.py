@@ -1,0 +1,1 @@
+"""One module per figure; none of them imports torch."""
