@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A problem the user can mend; the command line prints its message without a traceback and exits with 2."""
+    """A problem the user can mend; the command line prints it without a traceback, exit status 2."""

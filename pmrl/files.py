@@ -11,7 +11,7 @@ from pmrl.errors import UserError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it takes the place of ``path``, on error it vanishes.
+    """Yield a temporary path beside ``path``; it becomes ``path`` on success and vanishes on error.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
