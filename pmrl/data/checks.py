@@ -1,0 +1,154 @@
+"""The rules that every data set keeps, whether it comes from a registry or from a user."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pmrl.errors import UserError
+
+if TYPE_CHECKING:
+    from pmrl.data.store import Dataset
+
+SPLITS = ("pretrain", "train", "validation", "test")
+ITEM_COLUMNS = ("id", "group", "label", "split", "caption")
+# A feature that singles out a class of this size exactly is no accident but the label itself.
+LEAK_CLASS_SIZE = 10
+
+
+def check(dataset: "Dataset") -> None:
+    """Test every rule of a data set.
+
+    Raises:
+        UserError: the first rule that is broken, naming the data set, the modality and the row or column.
+    """
+    name = dataset.card.name
+    check_items(name, dataset.items)
+    if len(dataset.modalities) < 2:
+        raise UserError(f"{name}: {len(dataset.modalities)} modality; at least 2 are needed to align anything.")
+    if dataset.anchor not in dataset.modalities:
+        raise UserError(
+            f"{name}: the anchor {dataset.anchor!r} is not a modality; choose one of "
+            f"{', '.join(dataset.modalities)}."
+        )
+    ids = dataset.items["id"].to_numpy()
+    for modality in dataset.modalities:
+        where = f"{name}: modality {modality!r}"
+        check_array(where, dataset.pooled[modality], ids, dataset.present[modality], dimensions=2)
+        check_array(
+            f"{where}, tokens", dataset.tokens[modality], ids, dataset.present[modality], dimensions=3
+        )
+        check_columns(where, dataset.pooled[modality], dataset.present[modality], dataset.items)
+    lonely = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0) == 0
+    if lonely.any():
+        raise UserError(f"{name}: item {ids[lonely.argmax()]!r} has no modality at all; remove it.")
+
+
+def check_items(where: str, items: pd.DataFrame) -> None:
+    """Test the table of items: columns, unique ids, known and group-disjoint splits.
+
+    Raises:
+        UserError: naming the column or the item.
+    """
+    missing = [column for column in ITEM_COLUMNS if column not in items.columns]
+    if missing:
+        raise UserError(
+            f"{where}: the items table has no column {missing[0]!r}; it needs {', '.join(ITEM_COLUMNS)}."
+        )
+    for column in ITEM_COLUMNS:
+        wrong = [not isinstance(value, str) for value in items[column]]
+        if any(wrong):
+            row = wrong.index(True)
+            raise UserError(
+                f"{where}: column {column!r} of the items table, row {row}: found {items[column].iloc[row]!r}, "
+                "expected text."
+            )
+    if items["id"].duplicated().any():
+        twice = items["id"][items["id"].duplicated()].iloc[0]
+        raise UserError(f"{where}: id {twice!r} stands twice in the items table; every id must be unique.")
+    unknown = set(items["split"]) - set(SPLITS)
+    if unknown:
+        raise UserError(
+            f"{where}: unknown split {sorted(unknown)[0]!r} in the items table; "
+            f"the splits are {', '.join(SPLITS)}."
+        )
+    splits_per_group = items.groupby("group")["split"].nunique()
+    if (splits_per_group > 1).any():
+        group = splits_per_group.index[splits_per_group > 1][0]
+        found = ", ".join(sorted(set(items.loc[items["group"] == group, "split"])))
+        raise UserError(
+            f"{where}: group {group!r} appears in more than one split ({found}); "
+            "put all items of a group into one split."
+        )
+
+
+def check_array(where: str, array: np.ndarray, ids: np.ndarray, present: np.ndarray, dimensions: int) -> None:
+    """Test shape and finiteness of one array whose rows belong to ``ids``.
+
+    Raises:
+        UserError: naming the array and the item.
+    """
+    if array.ndim != dimensions:
+        raise UserError(f"{where}: found {array.ndim} dimensions, expected {dimensions}.")
+    if len(array) != len(ids) or len(present) != len(ids):
+        raise UserError(f"{where}: found {len(array)} rows, expected one for each of the {len(ids)} items.")
+    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"{where}: item {ids[finite.argmin()]!r} has a value that is not a finite number; "
+            "mend it, or mark the modality as absent for this item."
+        )
+
+
+def check_columns(where: str, pooled: np.ndarray, present: np.ndarray, items: pd.DataFrame) -> None:
+    """Refuse columns that say nothing (constant) or everything (the label, or the row number).
+
+    Raises:
+        UserError: naming the column by its number, counted from 0.
+    """
+    values = pooled[present]
+    if len(values) < 2:
+        raise UserError(f"{where}: present for {len(values)} items; expected at least 2.")
+    constant = values.min(axis=0) == values.max(axis=0)
+    if constant.any():
+        raise UserError(
+            f"{where}: column {constant.argmax()} is constant over all items and carries nothing; remove it."
+        )
+    # Strictly rising with the row: a row number or an id, not a measurement.
+    if len(values) >= LEAK_CLASS_SIZE:
+        rising = (np.diff(values, axis=0) > 0).all(axis=0)
+        if rising.any():
+            raise UserError(
+                f"{where}: column {rising.argmax()} rises with every row like a row number; "
+                "an id must not be a feature. Remove it."
+            )
+    labels = items["label"].to_numpy()[present]
+    column, label = label_leak(values, labels)
+    if column is not None:
+        raise UserError(
+            f"{where}: column {column} has one value for every item of label {label!r} and never elsewhere: "
+            "it is the label in disguise. Remove it."
+        )
+
+
+def label_leak(values: np.ndarray, labels: np.ndarray) -> tuple[int | None, str | None]:
+    """The first column that is constant within a class and never takes that value elsewhere.
+
+    Args:
+        values: (instances, columns).
+        labels: (instances,); classes of fewer than 10 instances are not judged.
+
+    Returns:
+        Column number and label, or (None, None).
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        return None, None
+    for label in classes[sizes >= LEAK_CLASS_SIZE]:
+        inside = labels == label
+        first = values[inside][0]
+        constant = (values[inside] == first).all(axis=0)
+        leaking = constant & ~(values[~inside] == first).any(axis=0)
+        if leaking.any():
+            return int(leaking.argmax()), str(label)
+    return None, None

