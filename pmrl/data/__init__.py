@@ -19,7 +19,9 @@ PACKAGE_CACHE = ".packages"
 def available() -> list[str]:
     """Names of the data sets that can be prepared."""
     return [
-        path.stem for path in sorted(_FOLDER.glob("*.py")) if "\ndef build(" in path.read_text(encoding="utf-8")
+        path.stem
+        for path in sorted(_FOLDER.glob("*.py"))
+        if "\ndef build(" in path.read_text(encoding="utf-8")
     ]
 
 
@@ -68,7 +70,7 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError as error:
         raise UserError(
-            f"The package {package} is missing; install what the study needs by `pip install -e \".[study]\"`."
+            f'The package {package} is missing; install what the study needs by `pip install -e ".[study]"`.'
         ) from error
 
 

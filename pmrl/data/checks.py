@@ -25,7 +25,9 @@ def check(dataset: "Dataset") -> None:
     name = dataset.card.name
     check_items(name, dataset.items)
     if len(dataset.modalities) < 2:
-        raise UserError(f"{name}: {len(dataset.modalities)} modality; at least 2 are needed to align anything.")
+        raise UserError(
+            f"{name}: {len(dataset.modalities)} modality; at least 2 are needed to align anything."
+        )
     if dataset.anchor not in dataset.modalities:
         raise UserError(
             f"{name}: the anchor {dataset.anchor!r} is not a modality; choose one of "

