@@ -1,0 +1,184 @@
+"""What tables and figures read: the files of a results folder, their formats, and the one reader of them.
+
+``records.parquet``, one row per value:
+    dataset, method, variant ("main" or a named ablation), regime ("foundation", "zero_shot", "fine_tuned",
+    "scratch"; "probe" for classification), seed (int), split ("test"), score ("own" = the method's own
+    multi-modality score, "cosine"), reranked (bool), query, gallery (modality names; "others" = all but the
+    anchor), corruption ("none", "gaussian", "missing", "mismatched"), level (float, 0 = no corruption), metric
+    ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; for "probe" accuracy, auc, sensitivity,
+    specificity in percent), value, n (queries), gallery_size, reason (why a method is "unsupported", else "").
+    Rows of classification: query = the modality probed or "all", gallery = the kind of folds ("split", "random",
+    "leave_site_out"), method "raw_features" = logistic regression on the unlearned features.
+    Rows of the sensitivity sweep: variants named in ``sweep.parquet``.
+``ranks.parquet``, one row per query, for paired tests:
+    dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
+``curves.parquet``, one row per logged value of training:
+    dataset, method, variant, stage ("foundation", "continued", "fine_tuned", "scratch"), seed, step, quantity
+    ("sigma_1" … "sigma_k", "uniformity", "gradient_norm", loss terms), value.
+``methods.json``: {method: {title, reference, color, variants: [names]}}.
+``data/<dataset>/card.yaml``, ``items.parquet``, ``pictures.parquet``: the feature store.
+``costs.parquet``: method, modalities (int, k), parameters (int), step_milliseconds, epoch_seconds, peak_megabytes.
+``sweep.parquet``, one row per trained setting: dataset, seed, parameter ("temperatures" or "matching_weight"),
+    alignment_temperature, instance_temperature, matching_weight, value (mean recall@1 over ordered pairs, percent).
+``examples.parquet``, one row per retrieved item:
+    dataset, method, query (modality), gallery (modality), item (id of the query), rank (1 … 5), retrieved (id of
+    the gallery item), correct (bool).
+``embeddings.parquet``, one row per embedded item:
+    dataset, method, seed, item (id), label, modality (a modality name, or "leading_direction"), and the vector as
+    columns e0 … e(d−1), float32, unit length.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from pmrl.errors import UserError
+
+RUN = ["dataset", "method", "variant", "regime", "seed"]
+TASK = ["score", "reranked", "query", "gallery"]
+COLUMNS = {
+    "records": [*RUN, "split", *TASK, "corruption", "level", "metric", "value", "n", "gallery_size"],
+    "ranks": [*RUN, *TASK, "item", "rank"],
+    "curves": ["dataset", "method", "variant", "stage", "seed", "step", "quantity", "value"],
+    "costs": ["method", "modalities", "parameters", "step_milliseconds", "epoch_seconds", "peak_megabytes"],
+    "sweep": [
+        *["dataset", "seed", "parameter", "alignment_temperature", "instance_temperature", "matching_weight"],
+        "value",
+    ],
+    "examples": ["dataset", "method", "query", "gallery", "item", "rank", "retrieved", "correct"],
+    "embeddings": ["dataset", "method", "seed", "item", "label", "modality"],
+}
+# What names one cell of a file in which every cell may stand only once.
+CELL = {
+    "records": [*RUN, "split", *TASK, "corruption", "level", "metric"],
+    "costs": ["method", "modalities"],
+    "sweep": COLUMNS["sweep"][:-1],
+}
+OTHERS = "others"
+PROPOSED = "pmrl"
+
+
+class Results:
+    """A results folder, each file read when it is first asked for.
+
+    Args:
+        folder: the folder that holds ``records.parquet`` and the other files.
+        study: the configuration of the study; tables read ``datasets`` (what should be there) and ``claims``.
+    """
+
+    def __init__(self, folder: Path, study: Mapping[str, Any] | None = None) -> None:
+        self.folder = Path(folder)
+        self.study = study or {}
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """All measured values on test data; rows of unsupported methods are in ``reasons`` instead."""
+        records = self._all_records
+        return records[records["metric"].ne("unsupported") & records["split"].eq("test")]
+
+    @cached_property
+    def reasons(self) -> dict[tuple[str, str], str]:
+        """{(dataset, method): why the method does not support the data set}."""
+        refused = self._all_records[self._all_records["metric"].eq("unsupported")]
+        return {(row.dataset, row.method): row.reason for row in refused.itertuples()}
+
+    @cached_property
+    def _all_records(self) -> pd.DataFrame:
+        return self.table("records")
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """Rank of the right answer, per query."""
+        ranks = self.table("ranks")
+        names = [column for column in COLUMNS["ranks"] if column not in ("seed", "reranked", "rank")]
+        return ranks.astype(dict.fromkeys(names, "category"))
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Values logged while training."""
+        return self.table("curves")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read ``<name>.parquet`` and check it.
+
+        Raises:
+            UserError: the file is missing, lacks a column, or holds the same cell twice.
+        """
+        path = self._existing(f"{name}.parquet")
+        try:
+            frame = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{path}: not a readable parquet file ({error}). Delete it and run again."
+            ) from error
+        missing = [column for column in COLUMNS[name] if column not in frame]
+        if missing:
+            raise UserError(
+                f"{path}: column {', '.join(missing)} is missing; found {', '.join(frame.columns)}. "
+                "Evaluate again with this version."
+            )
+        repeated = frame[frame.duplicated(CELL[name])] if name in CELL else frame[:0]
+        if len(repeated):
+            cell = ", ".join(f"{key} {repeated.iloc[0][key]}" for key in CELL[name])
+            raise UserError(f"{path}: {len(repeated)} rows repeat a cell, first: {cell}. Evaluate again.")
+        return frame
+
+    @cached_property
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Title, reference, colour and variants of each method; PMRL first."""
+        described = json.loads(self._existing("methods.json").read_text(encoding="utf-8"))
+        return dict(sorted(described.items(), key=lambda pair: pair[0] != PROPOSED))
+
+    @cached_property
+    def cards(self) -> dict[str, dict[str, Any]]:
+        """The card of each data set of the study."""
+        return {name: self._card(name) for name in self.datasets}
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """Data sets of the study, or, where the configuration is not given, of the records."""
+        return list(self.study.get("datasets") or self._all_records["dataset"].unique())
+
+    def _card(self, dataset: str) -> dict[str, Any]:
+        return yaml.safe_load(self._existing(f"data/{dataset}/card.yaml").read_text(encoding="utf-8"))
+
+    def _existing(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.exists():
+            raise UserError(
+                f"{path}: not found. Run the study that writes it (snakemake) or name another folder."
+            )
+        return path
+
+    def contestants(self) -> list[tuple[str, str]]:
+        """Every (method, variant) of the study or the records: main variants first, PMRL first."""
+        described = [
+            (method, variant)
+            for method, about in self.methods.items()
+            for variant in about.get("variants", [])
+        ]
+        found = self.records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
+        mains = [(method, "main") for method in self.methods]
+        return list(dict.fromkeys([*mains, *described, *found]))
+
+    def label(self, method: str, variant: str = "main") -> str:
+        """How tables and figures name a method or one of its variants."""
+        title = self.methods.get(method, {}).get("title", method.replace("_", " "))
+        return title if variant == "main" else f"{title} {variant.replace('_', ' ')}"
+
+    def labels(self, frame: pd.DataFrame) -> list[str]:
+        """The label of each row's method and variant."""
+        return [self.label(*one) for one in frame[["method", "variant"]].itertuples(index=False, name=None)]
+
+    def title(self, dataset: str) -> str:
+        """How tables and figures name a data set."""
+        return dataset.replace("_", " ")
+
+    def anchor(self, dataset: str) -> str:
+        """The modality that anchored methods are built on."""
+        return self.cards[dataset]["anchor"]

@@ -1,0 +1,168 @@
+"""The statistics behind every table and figure: intervals over seeds, paired tests, Holm correction.
+
+Two kinds of variance appear and are never mixed. An interval of a *mean* is Student's t-interval over seeds:
+what another training run would give. An interval of a *difference* is a paired bootstrap over seeds and test
+items at once: what another training run on another sample of items would give.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+CONFIDENCE = 0.95
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % confidence interval, in the unit of the values."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired difference, first minus second.
+
+    ``effect`` is the mean difference in the unit of the values; ``size`` is Cohen's d_z, the mean difference over
+    the standard deviation of the differences (NaN where all differences are equal). ``p`` is two-sided.
+    """
+
+    effect: float
+    low: float
+    high: float
+    size: float
+    size_low: float
+    size_high: float
+    p: float
+    seeds: int
+    items: int
+
+
+def half_width(deviation: np.ndarray | float, n: np.ndarray | int) -> np.ndarray:
+    """Half the 95 % t-interval of a mean: t(0.975, n−1) · s/√n; NaN where n < 2.
+
+    Args:
+        deviation: sample standard deviation (n−1 in the denominator).
+        n: number of values.
+    """
+    n = np.asarray(n, dtype=float)
+    enough = np.where(n > 1, n, np.nan)
+    return (
+        stats.t.ppf(0.5 + CONFIDENCE / 2, enough - 1) * np.asarray(deviation, dtype=float) / np.sqrt(enough)
+    )
+
+
+def t_interval(values: Sequence[float]) -> Estimate:
+    """Mean of ``values`` (one per seed) with its t-interval; missing values (NaN) are left out and lower ``n``."""
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    n = len(values)
+    mean = float(values.mean()) if n else np.nan
+    half = float(half_width(values.std(ddof=1), n)) if n > 1 else np.nan
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def summarize(frame: pd.DataFrame, keys: Sequence[str], value: str = "value") -> pd.DataFrame:
+    """Mean, 95 % t-interval (``low``, ``high``) and count ``n`` of ``value`` within each group of ``keys``.
+
+    Args:
+        frame: one row per seed within each group; NaN values are left out and lower ``n``.
+        keys: columns that name a group.
+        value: the column that is averaged.
+    """
+    groups = frame.groupby(list(keys), sort=False, observed=True)[value]
+    table = groups.agg(mean="mean", deviation="std", n="count").reset_index()
+    half = half_width(table.pop("deviation"), table["n"])
+    n = table.pop("n").astype(int)
+    return table.assign(low=table["mean"] - half, high=table["mean"] + half, n=n)
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm's step-down correction: p̃_(i) = max_{j ≤ i} min(1, (m − j + 1) p_(j)).
+
+    NaN marks a test that was not made; it stays NaN and does not count towards m.
+
+    Source: S. Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    corrected = np.full(p_values.shape, np.nan)
+    made = np.flatnonzero(~np.isnan(p_values))
+    order = made[np.argsort(p_values[made], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
+    return corrected
+
+
+@lru_cache(maxsize=4)
+def _draws(purpose: str, size: int) -> np.ndarray:
+    """(DRAWS, size) counts of how often each unit is drawn in each resample; the seed derives from the purpose."""
+    digest = hashlib.sha256(f"{purpose} {size}".encode()).digest()
+    generator = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    return generator.multinomial(size, np.full(size, 1 / size), size=DRAWS).astype(np.float32)
+
+
+def paired_bootstrap(differences: np.ndarray) -> Comparison:
+    """Test a mean paired difference by resampling seeds and items together, with replacement.
+
+    Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds, have in
+    common; it is mildly conservative. The same draws serve every comparison of the same shape. With one seed only
+    the items vary. The smallest possible p is 2/(DRAWS + 1).
+
+    Args:
+        differences: (seeds, items) first minus second; NaN where either is missing.
+
+    Source: A. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007.
+    """
+    differences = np.asarray(differences, dtype=np.float64)
+    present = ~np.isnan(differences)
+    if not present.any():
+        return Comparison(*[np.nan] * 7, seeds=0, items=0)
+    seeds, items = differences.shape
+    filled = np.where(present, differences, 0.0)
+    effect = filled.sum() / present.sum()
+    size = _standardized(effect, (filled**2).sum() / present.sum())
+
+    seed_draws, item_draws = _draws("seeds", seeds), _draws("items", items)
+    count, first, second = (
+        (seed_draws * (item_draws @ moment.T.astype(np.float32))).sum(axis=1, dtype=np.float64)
+        for moment in (present, filled, filled**2)
+    )
+    drawn = count > 0
+    means = first[drawn] / count[drawn]
+    sizes = _standardized(means, second[drawn] / count[drawn])
+    tail = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+    low, high = np.percentile(means, tail)
+    size_low, size_high = np.percentile(sizes, tail)
+    rarer = min((means <= 0).sum(), (means >= 0).sum())
+    p = min(1.0, 2 * (rarer + 1) / (len(means) + 1))
+    return Comparison(float(effect), low, high, float(size), size_low, size_high, p, seeds, items)
+
+
+def _standardized(mean: np.ndarray, mean_square: np.ndarray) -> np.ndarray:
+    """Cohen's d_z from the first two moments; NaN where the variance vanishes."""
+    variance = mean_square - np.square(mean)
+    safe = np.where(variance > 1e-9 * np.maximum(mean_square, 1e-30), variance, np.nan)
+    return mean / np.sqrt(safe)
+
+
+def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
+    """Paired bootstrap of two (seed × item) tables over the seeds and items that both have."""
+    first, second = first.align(second, join="inner")
+    return paired_bootstrap(first.to_numpy(dtype=float) - second.to_numpy(dtype=float))
+
+
+def area_under(levels: Sequence[float], values: Sequence[float]) -> float:
+    """Mean height of a curve over the range of its levels (trapezoids), in the unit of ``values``."""
+    levels, values = np.asarray(levels, dtype=float), np.asarray(values, dtype=float)
+    order = np.argsort(levels)
+    span = levels.max() - levels.min()
+    return float(np.trapezoid(values[order], levels[order]) / span) if span > 0 else np.nan

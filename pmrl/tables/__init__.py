@@ -1,0 +1,41 @@
+"""One module per table. A module has TITLE, CAPTION, ``build`` (the numbers) and ``show`` (how they are laid out)."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pmrl.errors import UserError
+
+SHARED = {"__init__", "cells", "contrasts", "render"}
+
+
+def available() -> list[str]:
+    """Names of all tables: the file names in this folder."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in SHARED)
+
+
+def write(name: str, results: Path, output: Path, study: Mapping[str, Any] | None = None) -> list[Path]:
+    """Build one table and write it as CSV, Markdown and LaTeX.
+
+    Args:
+        name: a name from ``available()``.
+        results: folder with ``records.parquet`` and the other files that ``pmrl.results`` describes.
+        output: folder for ``<name>.csv``, ``<name>.md`` and ``<name>.tex``.
+        study: the configuration of the study; read for ``datasets`` and ``claims``.
+
+    Returns:
+        The three paths.
+
+    Raises:
+        UserError: unknown name, or a file is missing or malformed.
+    """
+    if name not in available():
+        raise UserError(f"Unknown table {name!r}. Valid tables: {', '.join(available())}.")
+    from pmrl.results import Results
+    from pmrl.tables import render
+
+    module = import_module(f"pmrl.tables.{name}")
+    source = Results(results, study)
+    frame = module.build(source)
+    return render.write(Path(output) / name, module.TITLE, module.CAPTION, frame, module.show(frame, source))

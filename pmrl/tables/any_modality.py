@@ -1,0 +1,127 @@
+"""Retrieval between every ordered pair of modalities, averaged: what an anchor costs where it is not involved."""
+
+from itertools import permutations
+
+import pandas as pd
+
+from pmrl.results import PROPOSED, Results
+from pmrl.statistics import summarize
+from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
+from pmrl.tables.contrasts import Hits, mark_leaders
+
+TITLE = "Any-modality retrieval"
+CAPTION = (
+    "Recall@1 in percent by cosine, averaged over ordered pairs of modalities: all pairs, those that contain the "
+    "anchor, those that do not; and the share of pairs in which PMRL's mean is above the method's."
+)
+REPORTED_VARIANTS = ("main", "paper_values")
+REGIMES = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned", "scratch": "from scratch"}
+SCOPES = {"all": "all pairs", "anchor": "with the anchor", "other": "without the anchor"}
+SHARE = "pmrl_better"
+TASK = ("cosine", False)
+
+
+def pairs(results: Results, dataset: str, scope: str = "all") -> list[tuple[str, str]]:
+    """Ordered pairs of the data set's modalities: "all", those with the "anchor", or the "other" ones."""
+    anchor = results.anchor(dataset)
+    everything = permutations(results.cards[dataset]["modalities"], 2)
+    return [pair for pair in everything if scope == "all" or (anchor in pair) == (scope == "anchor")]
+
+
+def recalls(results: Results) -> pd.DataFrame:
+    """Recall@1 by cosine of single modalities: one row per run and ordered pair."""
+    records = results.records
+    chosen = records["metric"].eq("recall@1") & records["corruption"].eq("none") & ~records["reranked"]
+    records = records[chosen & records["score"].eq("cosine")]
+    modalities = {(dataset, *pair) for dataset in results.datasets for pair in pairs(results, dataset)}
+    cells = pd.MultiIndex.from_frame(records[["dataset", "query", "gallery"]])
+    return records[cells.isin(modalities)]
+
+
+def seed_means(results: Results, records: pd.DataFrame, scope: str) -> pd.DataFrame:
+    """Mean over the scope's pairs, per run; a run that lacks a pair is left out: its mean would be another one."""
+    wanted = [(dataset, *pair) for dataset in results.datasets for pair in pairs(results, dataset, scope)]
+    cells = pd.MultiIndex.from_frame(records[["dataset", "query", "gallery"]])
+    keys = ["dataset", "method", "variant", "regime", "seed"]
+    runs = records[cells.isin(wanted)].groupby(keys, sort=False)["value"].agg(["mean", "count"]).reset_index()
+    sizes = pd.Series([dataset for dataset, *_ in wanted], dtype=object).value_counts()
+    full = runs["count"] == runs["dataset"].map(sizes)
+    return runs[full].rename(columns={"mean": "value"}).assign(scope=scope)
+
+
+def build(results: Results) -> pd.DataFrame:
+    """Tidy estimates per (data set, regime, method, scope), and PMRL's share of better pairs as scope SHARE."""
+    records = recalls(results)
+    means = pd.concat([seed_means(results, records, scope) for scope in SCOPES])
+    keys = ["dataset", "regime", "method", "variant", "scope"]
+    frame = complete(summarize(means, keys), _expected(results, records))
+    frame = _mark(frame, results)
+    return pd.concat([frame, _shares(records, frame)], ignore_index=True)
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per data set, regime and method."""
+    frame = frame.assign(
+        label=results.labels(frame),
+        regime=frame["regime"].map(REGIMES),
+    )
+    rows = {"dataset": "data set", "regime": "regime", "label": "method"}
+    shown = spread(frame[frame["scope"] != SHARE], rows, "scope", SCOPES)
+    shares = frame[frame["scope"] == SHARE].set_index(list(rows))
+    texts = []
+    for key in shown[list(rows.values())].itertuples(index=False, name=None):
+        share = shares.loc[key] if key in shares.index else None
+        texts.append("–" if share is None else f"{share['mean']:.0f} % of {share['n_pairs']:.0f}")
+    shown.insert(len(shown.columns) - 1, "pairs in which PMRL is better", texts)
+    shown.attrs["notes"] = [MEAN_NOTE, MARK_NOTE, *refusals(results)]
+    return shown
+
+
+def _expected(results: Results, records: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            (dataset, regime, method, variant, scope)
+            for dataset in results.datasets
+            for regime in REGIMES
+            if regime in set(records["regime"])
+            for method, variant in results.contestants()
+            if variant in REPORTED_VARIANTS
+            for scope in SCOPES
+            if pairs(results, dataset, scope)
+        ],
+        columns=["dataset", "regime", "method", "variant", "scope"],
+    )
+
+
+def _mark(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    hits = {regime: Hits(results, regime) for regime in frame["regime"].unique()}
+
+    def table(row: dict) -> pd.DataFrame | None:
+        chosen = pairs(results, row["dataset"], row["scope"])
+        return hits[row["regime"]].table(row["dataset"], (row["method"], row["variant"]), TASK, chosen)
+
+    return mark_leaders(frame, ["dataset", "regime", "scope"], table)
+
+
+def against(records: pd.DataFrame, contestant: tuple[str, str]) -> pd.DataFrame:
+    """``gain``: the contestant's value minus each other one's, same seed and cell; unpaired values are left out."""
+    keys = ["dataset", "regime", "seed", "query", "gallery"]
+    own = records["method"].eq(contestant[0]) & records["variant"].eq(contestant[1])
+    both = records[~own].merge(records.loc[own, [*keys, "value"]], on=keys, suffixes=("", "_own"))
+    return both.assign(gain=both["value_own"] - both["value"])
+
+
+def _shares(records: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Percent of pairs, measured for both, in which PMRL's mean over seeds is strictly above the method's."""
+    groups = ["dataset", "regime", "method", "variant"]
+    pair = ["query", "gallery"]
+    gains = (
+        against(records, (PROPOSED, "main"))
+        .groupby([*groups, *pair], sort=False)["gain"]
+        .mean()
+        .reset_index()
+    )
+    gains["better"] = 100.0 * (gains["gain"] > 0)
+    shares = gains.groupby(groups, sort=False)["better"].agg(mean="mean", n_pairs="count").reset_index()
+    kept = frame[groups].drop_duplicates()
+    return shares.merge(kept, on=groups).assign(scope=SHARE, n=0, mark="")
