@@ -1,0 +1,213 @@
+"""Singular values and leading direction of k unit vectors, with a gradient that stays bounded.
+
+PMRL (Liu, Xia, Ng, Chua: Principled Multimodal Representation Learning, arXiv 2507.17343) trains on the
+singular value decomposition Z = U S Vᵀ of the modality vectors of an instance. Only σ and u1 are used, and
+both follow from the k×k Gram matrix: G = ZᵀZ = V S² Vᵀ and u1 = Z v1/σ1.
+
+A modality is a row of a tensor ``z`` here, so Z of the paper is the transpose of ``z[i]``.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pmrl.errors import UserError
+
+
+class Spectrum(NamedTuple):
+    """Singular values ``(batch, modalities)``, descending, and leading direction ``(batch, dimension)``."""
+
+    singular_values: Tensor
+    direction: Tensor
+
+
+def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
+    """Singular values and leading left singular vector of the modality vectors of every instance.
+
+    The direction u1 is oriented so that u1·Σ_m z^m ≥ 0. Where the leading value is repeated, u1 is the vector
+    of the leading space nearest to Σ_m z^m. Where Σ_m z^m is orthogonal to that space to float32's rounding,
+    as it always is for two vectors at an obtuse angle, u1 is the vector nearest to the first modality that is
+    not (no rule could be symmetric here: a rotation by 180° swaps the two vectors and reverses u1). So the
+    result is a function of ``z`` alone, whichever vectors an eigensolver returns.
+
+    Gradients are first-order only: ∂σ_j/∂Z = u_j v_jᵀ, and those of u1 pass through the gaps σ1² − σ_j² only.
+    Where a derivative does not exist they take bounded values, see :class:`_Spectrum`.
+
+    Singular values are computed from the Gram matrix in float64: exact to the rounding of float32, but a
+    value below about 1e-7·σ1 is reported as 0 whatever the type of ``z``. Half-precision input is computed in
+    float32; under autocast it also leaves as float32.
+
+    Args:
+        z: ``(batch, modalities, dimension)``, any floating type, unit rows. What absent rows hold is ignored.
+        mask: ``(batch, modalities)``, true where a modality is present; all are present if it is None.
+
+    Returns:
+        :class:`Spectrum` in the type of ``z``. An instance with n present modalities has n singular values
+        followed by zeros; one without any has direction 0.
+
+    Raises:
+        UserError: a shape or type is wrong, or a present vector is not finite.
+
+    Example:
+        >>> z = torch.nn.functional.normalize(torch.randn(8, 4, 512), dim=-1)
+        >>> singular_values, direction = spectrum(z)
+    """
+    _check(z, mask)
+    if mask is not None:
+        z = z.masked_fill(~mask.bool()[..., None], 0)
+    wide = widen(z)
+    result = Spectrum(*_Spectrum.apply(wide))
+    if torch.is_autocast_enabled(z.device.type):
+        return result
+    return Spectrum(*(value.to(z.dtype) for value in result))
+
+
+def widen(tensor: Tensor) -> Tensor:
+    """``tensor`` in the type that kernels compute in: float64 as it is, every shorter type as float32."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def gram_factors(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Singular values and right singular vectors of ``z``, from its Gram matrix.
+
+    The Gram matrix is formed and factored in float64: squaring loses half of the digits of a small singular
+    value, and half of float64 is what float32 can hold.
+
+    Args:
+        z: ``(batch, modalities, dimension)``, float32 or float64.
+
+    Returns:
+        Singular values ``(batch, modalities)``, descending, and right singular vectors
+        ``(batch, modalities, modalities)``, one per column; both float64.
+
+    Raises:
+        UserError: a value is not finite; the message names the first instance and modality.
+    """
+    double = z.double()
+    gram = double @ double.mT
+    if not gram.isfinite().all():
+        raise UserError(_describe_non_finite(z))
+    eigenvalues, vectors = torch.linalg.eigh(gram)
+    noise = 4 * z.shape[1] * torch.finfo(torch.float64).eps * eigenvalues[:, -1:]
+    eigenvalues = eigenvalues.masked_fill(eigenvalues <= noise, 0)
+    return eigenvalues.flip(-1).sqrt(), vectors.flip(-1)
+
+
+def safe_reciprocal(singular_values: Tensor) -> Tensor:
+    """1/σ_j, and 0 where σ_j vanishes beside σ1 and u_j = Z v_j/σ_j would be rounding error.
+
+    The Gram matrix cannot tell a value below the resolution of float32 from 0, whatever the type of Z.
+    """
+    smallest = 4 * torch.finfo(torch.float32).eps * singular_values[..., :1]
+    vanishing = singular_values <= smallest
+    return singular_values.masked_fill(vanishing, 1).reciprocal().masked_fill(vanishing, 0)
+
+
+class _Spectrum(torch.autograd.Function):
+    """(σ, u1) of ``z``, and their derivatives.
+
+    With p = VᵀZᵀh for an incoming gradient h of u1, the transpose of
+
+        du1 = Σ_{j>1} u_j [σ1 u_jᵀdZ v1 + σ_j v_jᵀdZᵀu1] / (σ1² − σ_j²) + (I − UUᵀ) dZ v1/σ1
+
+    is (h − u1 u1ᵀh) v1ᵀ/σ1 + Σ_{j>1} p_j [Z v_j v1ᵀ/σ1 + u1 v_jᵀ] / (σ1² − σ_j²): nothing is divided by a
+    small σ_j, and no gap between trailing values occurs.
+
+    Choices where a derivative does not exist:
+
+    - σ_j = 0: σ_j grows in every direction, like a norm at 0; its gradient is 0, the mean of all directions.
+    - σ1 = σ2: σ1 and u1 change as if the first singular pair were the one that ``spectrum`` describes. The
+      factor 1/(σ1² − σ_j²) tapers to 0 once the relative gap is below √eps, where rounding the input already
+      turns u1 by more than √eps; so it is at most 1/(√eps·σ1²).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(z.device.type, enabled=False):
+            singular_values, vectors = gram_factors(z)
+            vectors = _oriented(singular_values, vectors, torch.finfo(z.dtype).eps)
+            loading = vectors[..., 0] * safe_reciprocal(singular_values)[..., :1]
+            direction = torch.einsum("bk,bkd->bd", loading.to(z.dtype), z)
+        ctx.save_for_backward(z, singular_values, vectors)
+        return singular_values.to(z.dtype), direction
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, values_gradient: Tensor, direction_gradient: Tensor) -> Tensor:
+        z, singular_values, vectors = ctx.saved_tensors
+        with torch.autocast(z.device.type, enabled=False):
+            reciprocal = safe_reciprocal(singular_values)
+            leading, inverse = vectors[..., 0], reciprocal[..., :1]
+            # p = VᵀZᵀh; its first entry is σ1 u1ᵀh
+            products = torch.einsum("bkd,bd->bk", z, direction_gradient).to(vectors.dtype)
+            products = torch.einsum("bkj,bk->bj", vectors, products)
+            # Σ_{j>1} p_j v_j/(σ1² − σ_j²), with half of the term −u1 u1ᵀh v1ᵀ/σ1: the sum below has it twice
+            weights = products * _inverse_gaps(singular_values, torch.finfo(z.dtype).eps)
+            weights[..., 0] = -products[..., 0] * inverse[..., 0] ** 2 / 2
+            turn = torch.einsum("bkj,bj->bk", vectors, weights) * inverse
+            # every term but h v1ᵀ/σ1 is a k×k matrix times the vectors
+            mixing = (vectors * (values_gradient * reciprocal)[..., None, :]) @ vectors.mT
+            mixing += leading[..., :, None] * turn[..., None, :] + turn[..., :, None] * leading[..., None, :]
+            outer = (leading * inverse).to(z.dtype)[..., None] * direction_gradient[..., None, :]
+            return torch.baddbmm(outer, mixing.to(z.dtype), z)
+
+
+def _oriented(singular_values: Tensor, vectors: Tensor, eps: float) -> Tensor:
+    """Turn the vectors of the leading space so that the first one is the pair ``spectrum`` promises."""
+    count = vectors.shape[-1]
+    squares = singular_values.square()
+    leading_space = squares[..., :1] - squares <= 4 * count * eps * squares[..., :1]
+    coordinates = vectors * leading_space[..., None, :]  # row m: modality m projected on the leading space
+    total = coordinates.sum(-2)
+    lengths = coordinates.norm(dim=-1)
+    # the rows have Σ_m length² ≥ 1, so one of them is at least 1/√k long
+    first = (lengths > 0.5 / count**0.5).int().argmax(-1)
+    fallback = coordinates.gather(-2, first[..., None, None].expand_as(coordinates[..., :1, :])).squeeze(-2)
+    # unit vectors differ in length by rounding, which must not decide the sign
+    negligible = total.norm(dim=-1, keepdim=True) <= 128 * torch.finfo(torch.float32).eps
+    target = torch.nn.functional.normalize(torch.where(negligible, fallback, total), dim=-1)
+    # Householder reflection that takes the first axis to ∓target; the sign avoids cancellation
+    sign = torch.where(target[..., :1] < 0, -1.0, 1.0)
+    normal = target.clone()
+    normal[..., :1] += sign
+    projected = torch.einsum("bkj,bj->bk", vectors, normal)
+    scale = 2 / normal.square().sum(-1)[..., None, None]
+    return sign[..., None] * (scale * projected[..., :, None] * normal[..., None, :] - vectors)
+
+
+def _inverse_gaps(singular_values: Tensor, eps: float) -> Tensor:
+    """1/(σ1² − σ_j²), tapering linearly to 0 where the gap is below √eps·σ1²."""
+    squares = singular_values.square()
+    gaps = squares[..., :1] - squares
+    floor = eps**0.5 * squares[..., :1]
+    bounded = torch.maximum(gaps, floor)
+    return torch.where(bounded > 0, gaps / bounded.square(), 0)
+
+
+def _check(z: Tensor, mask: Tensor | None) -> None:
+    if z.dim() != 3 or not z.is_floating_point() or 0 in z.shape[1:]:
+        raise UserError(
+            f"spectrum: z has shape {tuple(z.shape)} and type {z.dtype}, expected a floating "
+            "(batch, modalities, dimension) with at least one modality and one dimension. "
+            "Stack the modality vectors of every instance along axis 1."
+        )
+    if mask is not None and mask.shape != z.shape[:2]:
+        raise UserError(
+            f"spectrum: mask has shape {tuple(mask.shape)}, expected {tuple(z.shape[:2])}, "
+            "one entry per instance and modality of z."
+        )
+
+
+def _describe_non_finite(z: Tensor) -> str:
+    """Say where the first non-finite value is (or that finite values are too large to be squared)."""
+    finite = z.isfinite()
+    if finite.all():
+        return "The modality vectors are too large to be squared. Normalise them to unit length first."
+    instance, modality, _ = (~finite).nonzero()[0].tolist()
+    return (
+        f"Instance {instance}, modality {modality} holds a value that is not finite "
+        f"({z[instance, modality][~finite[instance, modality]][0].item()}). Modality vectors must be finite: "
+        "mark the modality as absent in the mask, or look for a zero vector that was normalised."
+    )
