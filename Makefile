@@ -1,0 +1,45 @@
+# Everything runs in .venv, made here from the pins in pyproject.toml; an active environment works without make.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+READY := $(VENV)/.installed
+CORES ?= all
+export PATH := $(BIN):$(PATH)
+
+.PHONY: reproduce test lint format benchmark tune report clean
+
+reproduce: $(READY)
+	snakemake --cores $(CORES)
+
+test: $(READY) lint
+	pytest
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+
+format: $(READY)
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+benchmark: $(READY)
+	python -m benchmarks.kernels --output results/benchmarks
+
+tune: $(READY)
+	snakemake tune --cores $(CORES)
+	pmrl tune --adopt
+
+report: $(READY)
+	snakemake --report results/report.html
+
+clean:
+	rm -rf results/runs results/tables results/figures results/logs results/*.parquet results/*.json .snakemake
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[study,dev]"
+	touch $(READY)

@@ -1,0 +1,223 @@
+"""The command line: ``pmrl prepare | check | list | foundation | train | collect | tune | table | figure``.
+
+Every problem that the user can mend is one message and exit status 2; see pmrl.errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pmrl.discovery import ROOT, method_files
+from pmrl.errors import UserError
+from pmrl.settings import MAIN, load_config, run_settings
+
+if TYPE_CHECKING:
+    import torch
+
+DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except UserError as error:
+        print(f"pmrl: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"pmrl: error: {error.filename or 'file'}: {error.strerror or error}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("pmrl: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(prog="pmrl", description="A benchmark of multimodal alignment.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        sub.add_argument("--results", type=Path, default=Path("results"), help="results folder (%(default)s)")
+        sub.add_argument(
+            "--data", type=Path, default=Path("results/data"), help="feature stores (%(default)s)"
+        )
+        return sub
+
+    sub = command("prepare", prepare, "Build the feature stores of data sets.")
+    sub.add_argument(
+        "datasets", nargs="+", metavar="NAME", help="a built-in data set, or a data card of your own"
+    )
+
+    sub = command("check", check, "Check and describe a data card of your own, without writing anything.")
+    sub.add_argument("card", type=Path, metavar="CARD")
+
+    command("list", list_names, "List data sets, methods, tables and figures.")
+
+    sub = command("foundation", foundation, "Train the shared foundation of a data set.")
+    run_options(sub)
+
+    sub = command("train", train, "Train and evaluate one method on one data set.")
+    run_options(sub)
+    sub.add_argument("--method", required=True)
+    sub.add_argument("--variant", default=MAIN)
+
+    sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
+    sub.add_argument("folders", nargs="*", type=Path, help="run folders; all finished runs if none is named")
+
+    sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
+    sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    sub.add_argument("--dataset")
+    sub.add_argument("--method")
+    sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to config/")
+
+    for name in ("table", "figure"):
+        sub = command(name, artefact, f"Write one {name} from the records.")
+        sub.add_argument("name", metavar="NAME")
+        sub.set_defaults(kind=name)
+    return top
+
+
+def run_options(sub: argparse.ArgumentParser) -> None:
+    """Options of the commands that train."""
+    source = sub.add_mutually_exclusive_group()
+    source.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
+    source.add_argument("--settings", help="the run's settings as JSON, instead of a config")
+    sub.add_argument("--dataset", required=True)
+    sub.add_argument("--seeds", type=int, nargs="+", default=[0], help="indices of seeds (%(default)s)")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (%(default)s)")
+    sub.add_argument(
+        "--threads", type=int, default=1, help="threads of one run; results may depend on it (%(default)s)"
+    )
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Build feature stores."""
+    from pmrl.data import prepare as build
+
+    for name in options.datasets:
+        print(build(name, options.data))
+
+
+def check(options: argparse.Namespace) -> None:
+    """Validate and describe a user's data card."""
+    from pmrl.data.own import check as report
+
+    print(report(options.card))
+
+
+def list_names(options: argparse.Namespace) -> None:
+    """Print every name that the other commands take."""
+    from pmrl.data import available as datasets
+    from pmrl.figures import available as figures
+    from pmrl.tables import available as tables
+
+    listed = {"data sets": datasets(), "methods": method_files(), "tables": tables(), "figures": figures()}
+    for kind, names in listed.items():
+        print(f"{kind}: {', '.join(names)}")
+
+
+def set_up_torch(device: str, threads: int) -> torch.device:
+    """Fix the number of threads, ask for deterministic algorithms, and choose the device.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"Device {device!r} is not available here ({error}). Use --device cpu.") from error
+    return chosen
+
+
+def each_run(options: argparse.Namespace, method: str, variant: str, settings: dict[str, Any]) -> list[Any]:
+    """One run for each seed."""
+    from pmrl.data.store import load
+    from pmrl.runs import Run
+
+    device = set_up_torch(options.device, options.threads)
+    dataset = load(options.data / options.dataset)
+    return [Run(dataset, method, variant, settings, seed, options.results, device) for seed in options.seeds]
+
+
+def foundation(options: argparse.Namespace) -> None:
+    """Train the shared warm start for each seed."""
+    from pmrl.runs import FOUNDATION, run_foundation
+    from pmrl.settings import foundation_settings
+
+    settings = (
+        json.loads(options.settings) if options.settings else foundation_settings(load_config(options.config))
+    )
+    for run in each_run(options, FOUNDATION, MAIN, settings):
+        run_foundation(run)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train and evaluate one method for each seed."""
+    from pmrl.runs import run_method
+
+    if options.settings:
+        settings = json.loads(options.settings)
+    else:
+        config = load_config(options.config)
+        settings = run_settings(config, options.dataset, options.method, options.variant)
+    for run in each_run(options, options.method, options.variant, settings):
+        run_method(run)
+
+
+def collect(options: argparse.Namespace) -> None:
+    """Gather runs into the tidy tables."""
+    from pmrl.records import RUN_FILES
+    from pmrl.records import collect as gather
+
+    folders = options.folders or sorted(
+        path.parent for path in (options.results / "runs").rglob(RUN_FILES["description"])
+    )
+    gather(folders, options.results)
+
+
+def tune(options: argparse.Namespace) -> None:
+    """Search on one data set with one method, or adopt the best of all searches."""
+    from pmrl import tuning
+
+    config = load_config(options.config)
+    if options.adopt:
+        folder = ROOT / "config"
+        tuning.adopt(config, options.results, folder / "tuned.yaml", folder / "tuning_records.csv")
+        return
+    if not (options.dataset and options.method):
+        raise UserError("pmrl tune needs --dataset and --method, or --adopt.")
+    from pmrl.data.store import load
+
+    device = set_up_torch(config["device"], 1)
+    dataset = load(options.data / options.dataset)
+    print(tuning.tune(config, dataset, options.method, options.results, device))
+
+
+def artefact(options: argparse.Namespace) -> None:
+    """Write one table or figure."""
+    if options.kind == "table":
+        from pmrl.tables import write
+    else:
+        from pmrl.figures import write
+    write(options.name, options.results, options.results / f"{options.kind}s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

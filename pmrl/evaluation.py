@@ -1,0 +1,153 @@
+"""Retrieval on the test split: every ordered modality pair, and the anchor against everything else, both ways.
+
+Each direction is scored by the method's own score and by plain cosine (of centroids, where a side has several
+modalities); the anchor directions are also re-ranked: the 50 best candidates are ordered by the matching head.
+An instance that lacks the query's or the gallery's modality is not a query; one that lacks the gallery's is
+not a candidate; the counts are part of every record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+from pmrl.method import Method
+from pmrl.networks import Embeddings
+from pmrl.retrieval import median_rank, ranks, recall
+
+RECALL_LEVELS = (1, 5, 10)
+RERANKED_CANDIDATES = 50
+PAIRS_AT_ONCE = 8192
+OTHERS = "others"
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One retrieval task: ``queries`` and ``candidates`` are indices of instances with what the side needs."""
+
+    query: str
+    gallery: str
+    query_side: Embeddings
+    gallery_side: Embeddings
+    queries: Tensor
+    candidates: Tensor
+
+    @property
+    def positive(self) -> Tensor:
+        """For each query, the position of its own instance among the candidates."""
+        return torch.searchsorted(self.candidates, self.queries)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Ranks of the right candidates for one direction, score and re-ranking; ``queries`` are instance indices."""
+
+    query: str
+    gallery: str
+    score: str
+    reranked: bool
+    queries: Tensor
+    ranks: Tensor
+    gallery_size: int
+
+    def metrics(self) -> dict[str, float]:
+        """Recall at 1, 5, 10 in percent, and the median rank."""
+        values = {f"recall@{k}": recall(self.ranks, k) for k in RECALL_LEVELS}
+        return {**values, "median_rank": median_rank(self.ranks)}
+
+
+def direction(embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str, ...]) -> Direction:
+    """The task of finding an instance's ``gallery`` modalities from its ``query`` modalities."""
+    query_side, gallery_side = embeddings.select(query), embeddings.select(gallery)
+    candidate = gallery_side.mask().any(dim=1)
+    queries = (query_side.mask().any(dim=1) & candidate).nonzero().squeeze(1)
+    candidates = candidate.nonzero().squeeze(1)
+
+    def name(side: tuple[str, ...]) -> str:
+        return side[0] if len(side) == 1 and side[0] != OTHERS else OTHERS
+
+    return Direction(
+        name(query),
+        name(gallery),
+        query_side.rows(queries),
+        gallery_side.rows(candidates),
+        queries,
+        candidates,
+    )
+
+
+def cosine(query: Embeddings, gallery: Embeddings) -> Tensor:
+    """Cosine of the centroids, (queries, gallery items)."""
+    return query.centroid() @ gallery.centroid().T
+
+
+@torch.no_grad()
+def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> list[Result]:
+    """All directions of the module's description, for the instances of ``embeddings``.
+
+    Re-ranked results are left out if ``rerank`` is false or the method does not train the matching head.
+    """
+    scores = {"own": method.score, "cosine": cosine}
+    results = []
+    for pair in permutations(embeddings.modalities, 2):
+        task = direction(embeddings, pair[:1], pair[1:])
+        results += [
+            plain_result(task, name, score(task.query_side, task.gallery_side))
+            for name, score in scores.items()
+        ]
+    if len(embeddings.others) > 1:
+        results += list(anchor_results(embeddings, scores, rerank and method.trains_matching))
+    return results
+
+
+def plain_result(task: Direction, score: str, values: Tensor) -> Result:
+    """Ranks by score values (queries, candidates)."""
+    return Result(
+        task.query,
+        task.gallery,
+        score,
+        False,
+        task.queries,
+        ranks(values, task.positive),
+        len(task.candidates),
+    )
+
+
+def anchor_results(
+    embeddings: Embeddings, scores: dict[str, Callable[[Embeddings, Embeddings], Tensor]], rerank: bool
+) -> Iterator[Result]:
+    """The anchor against everything else and back, each plain and, if asked for, re-ranked."""
+    anchor, others = (embeddings.anchor,), embeddings.others
+    for query, gallery in ((anchor, others), (others, anchor)):
+        task = direction(embeddings, query, gallery)
+        for name, score in scores.items():
+            values = score(task.query_side, task.gallery_side)
+            plain = plain_result(task, name, values)
+            yield plain
+            if rerank:
+                yield reranked_result(task, plain, values, embeddings, from_anchor=query == anchor)
+
+
+def reranked_result(
+    task: Direction, plain: Result, values: Tensor, embeddings: Embeddings, from_anchor: bool
+) -> Result:
+    """Order each query's best candidates by the matching head; the others keep their places behind them."""
+    best = values.topk(min(RERANKED_CANDIDATES, values.shape[1]), dim=1).indices
+    query_rows = task.queries.repeat_interleave(best.shape[1])
+    candidate_rows = task.candidates[best.flatten()]
+    anchor_rows, other_rows = (query_rows, candidate_rows) if from_anchor else (candidate_rows, query_rows)
+    matching = torch.cat(
+        [
+            embeddings.match(anchors, others).log_softmax(dim=1)[:, 1]
+            for anchors, others in zip(
+                anchor_rows.split(PAIRS_AT_ONCE), other_rows.split(PAIRS_AT_ONCE), strict=True
+            )
+        ]
+    ).view_as(best)
+    found, place = (best == task.positive.unsqueeze(1)).max(dim=1)
+    new_ranks = torch.where(found, ranks(matching, place).to(plain.ranks), plain.ranks)
+    return Result(task.query, task.gallery, plain.score, True, task.queries, new_ranks, len(task.candidates))

@@ -1,0 +1,119 @@
+"""What a method is: a training loss and a retrieval score over unit embeddings, in one file.
+
+PMRL stands in ``pmrl/objective.py``, every baseline in ``baselines/<name>.py``; see docs/adding_a_baseline.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+
+from pmrl.discovery import ROOT, method_file
+from pmrl.errors import UserError
+
+if TYPE_CHECKING:
+    from pmrl.data.store import Card
+    from pmrl.networks import Embeddings
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Values that every method has; a method's own dataclass inherits from this one.
+
+    Attributes:
+        learning_rate: peak learning rate of AdamW while the method trains.
+    """
+
+    learning_rate: float = 1e-3
+
+
+class Method(nn.Module):
+    """Base class: a method turns embeddings into loss terms while training and into scores while evaluating.
+
+    A subclass sets the class attributes, a frozen dataclass ``Hyperparameters`` (with defaults), a
+    ``search_space`` (the values that tuning draws from), and implements ``loss`` and ``score``. Learnable
+    parameters of its own, such as a temperature, are ordinary ``nn.Parameter`` s.
+
+    Args:
+        hyperparameters: an instance of the class's ``Hyperparameters``.
+    """
+
+    title: ClassVar[str]
+    reference: ClassVar[str]
+    color: ClassVar[str]
+    Hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
+    search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"learning_rate": (3e-4, 1e-3, 3e-3)}
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
+        super().__init__()
+        self.hyperparameters = hyperparameters
+
+    @classmethod
+    def supports(cls, card: Card) -> tuple[bool, str]:
+        """Whether the method can work on the data set, and if not, why, for a person to read."""
+        return True, ""
+
+    @property
+    def trains_matching(self) -> bool:
+        """Whether the matching head is trained, so that re-ranking by it is meaningful."""
+        return getattr(self.hyperparameters, "matching_weight", 0.0) > 0
+
+    def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
+        """Named scalar terms, already weighted; training minimises their sum."""
+        raise TypeError(f"{type(self).__name__} does not define loss(embeddings)")
+
+    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
+        """Scores (queries, gallery items), higher is better, from the modalities that each side has."""
+        raise TypeError(f"{type(self).__name__} does not define score(query, gallery)")
+
+
+def load_method(name: str) -> type[Method]:
+    """The class that the method's file defines.
+
+    Raises:
+        UserError: unknown name, the file cannot be imported, or it does not define exactly one method.
+    """
+    path = method_file(name)
+    module_name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise UserError(f"Method {name!r}: {path.name} cannot be imported: {error!r}.") from error
+    classes = [
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, Method) and member.__module__ == module_name
+    ]
+    if len(classes) != 1:
+        found = ", ".join(c.__name__ for c in classes) or "none"
+        raise UserError(f"Method {name!r}: {path.name} must define exactly one Method class; found {found}.")
+    return classes[0]
+
+
+def build_method(name: str, values: dict[str, Any]) -> Method:
+    """A method with the given hyper-parameters; the rest keep their defaults.
+
+    Raises:
+        UserError: unknown method or hyper-parameter, or a value of the wrong type.
+    """
+    cls = load_method(name)
+    fields = {field.name: field for field in dataclasses.fields(cls.Hyperparameters)}
+    for key, value in values.items():
+        if key not in fields:
+            raise UserError(
+                f"Method {name!r} has no hyper-parameter {key!r}. Valid hyper-parameters: {', '.join(fields)}."
+            )
+        default = fields[key].default
+        if isinstance(default, str) != isinstance(value, str) or not isinstance(
+            value, int | float | str | bool
+        ):
+            raise UserError(
+                f"Method {name!r}: hyper-parameter {key!r} is {value!r}; "
+                f"expected a {type(default).__name__} such as {default!r}."
+            )
+    return cls(cls.Hyperparameters(**values))

@@ -1,0 +1,151 @@
+"""Tidy tables: one row per number. The formats of records, ranks and curves, and collecting them over runs.
+
+``records``: dataset, method, variant, regime, seed, split, score, reranked, query, gallery, corruption, level,
+metric, value, n (queries), gallery_size, reason. ``ranks``: one row per query. ``curves``: one per logged value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pmrl.errors import UserError
+from pmrl.files import replacing
+
+if TYPE_CHECKING:
+    from pmrl.evaluation import Result
+
+RUN_FILES = {
+    "records": "records.parquet",
+    "ranks": "ranks.parquet",
+    "curves": "curves.parquet",
+    "description": "run.json",
+}
+RANK_COLUMNS = [
+    "dataset", "method", "variant", "regime", "seed", "score", "reranked", "query", "gallery", "item", "rank",
+]  # fmt: skip
+CURVE_COLUMNS = ["dataset", "method", "variant", "stage", "seed", "step", "quantity", "value"]
+
+
+def record_rows(context: dict[str, Any], results: Iterable[Result]) -> list[dict[str, Any]]:
+    """One row per direction, score, re-ranking and metric."""
+    return [
+        {
+            **context,
+            "split": "test",
+            "score": result.score,
+            "reranked": result.reranked,
+            "query": result.query,
+            "gallery": result.gallery,
+            "corruption": "none",
+            "level": 0.0,
+            "metric": metric,
+            "value": value,
+            "n": len(result.queries),
+            "gallery_size": result.gallery_size,
+            "reason": "",
+        }
+        for result in results
+        for metric, value in result.metrics().items()
+    ]
+
+
+def unsupported_row(context: dict[str, Any], regime: str, reason: str) -> dict[str, Any]:
+    """The single row of a method that refuses a data set."""
+    return {
+        **context,
+        "regime": regime,
+        "split": "test",
+        "score": "own",
+        "reranked": False,
+        "query": "",
+        "gallery": "",
+        "corruption": "none",
+        "level": 0.0,
+        "metric": "unsupported",
+        "value": float("nan"),
+        "n": 0,
+        "gallery_size": 0,
+        "reason": reason,
+    }
+
+
+def rank_rows(context: dict[str, Any], results: Iterable[Result], items: np.ndarray | None) -> pd.DataFrame:
+    """One row per query; ``items`` are the ids of the evaluated instances."""
+    tables = [
+        pd.DataFrame(
+            {
+                **context,
+                "score": result.score,
+                "reranked": result.reranked,
+                "query": result.query,
+                "gallery": result.gallery,
+                "item": items[result.queries.cpu().numpy()],
+                "rank": result.ranks.cpu().numpy().astype(np.float32),
+            }
+        )
+        for result in results
+    ]
+    return (
+        pd.concat(tables, ignore_index=True)[RANK_COLUMNS] if tables else pd.DataFrame(columns=RANK_COLUMNS)
+    )
+
+
+def curve_rows(context: dict[str, Any], stages: dict[str, list[tuple[int, str, float]]]) -> pd.DataFrame:
+    """One row per stage, step and quantity."""
+    rows = [
+        {**context, "stage": stage, "step": step, "quantity": quantity, "value": value}
+        for stage, logged in stages.items()
+        for step, quantity, value in logged
+    ]
+    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+
+
+def collect(folders: Iterable[Path], results: Path) -> None:
+    """Gather runs into ``records``, ``ranks`` and ``curves`` (parquet) and ``methods.json`` under ``results``.
+
+    Raises:
+        UserError: a run's file is missing or damaged.
+    """
+    folders = list(folders)
+    if not folders:
+        raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
+    for name in ("records", "ranks", "curves"):
+        table = pd.concat([read_table(folder / RUN_FILES[name]) for folder in folders], ignore_index=True)
+        for column in table.select_dtypes(["object", "string"]):
+            table[column] = table[column].astype("string").astype("category")
+        with replacing(Path(results) / RUN_FILES[name]) as temporary:
+            table.to_parquet(temporary, index=False)
+    with replacing(Path(results) / "methods.json") as temporary:
+        temporary.write_text(json.dumps(method_descriptions(folders), indent=2))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A parquet table, or a UserError that names the file."""
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}). Delete the run's folder and run again."
+        ) from error
+
+
+def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Title, reference, colour and variants of each method, in order of appearance."""
+    methods: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        run = json.loads((folder / RUN_FILES["description"]).read_text())
+        entry = methods.setdefault(
+            run["method"],
+            {"title": run["title"], "reference": run["reference"], "color": run["color"], "variants": []},
+        )
+        if run["method"] == "foundation":
+            entry["title"] = f"Foundation ({run['title']})"
+        if run["variant"] not in entry["variants"]:
+            entry["variants"].append(run["variant"])
+    return methods

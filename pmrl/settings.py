@@ -1,0 +1,139 @@
+"""The study's config: reading, checking against the schema, and the settings of one run. Never imports torch."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from pmrl.discovery import ROOT, method_files
+from pmrl.errors import UserError
+
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+MAIN = "main"
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        UserError: the file is missing or is not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}.") from error
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """A checked config with all defaults filled in."""
+    return check_config(read_yaml(path) or {}, str(path))
+
+
+def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """``config`` with the schema's defaults filled in.
+
+    Raises:
+        UserError: a key or value that the schema rejects (all are listed with their paths), or an unknown method.
+    """
+    schema = read_yaml(SCHEMA)
+    filled = with_defaults(config, schema)
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
+    if errors:
+        lines = [
+            f"  {'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}"
+            for error in errors
+        ]
+        raise UserError(
+            f"{name}: the config is not valid:\n" + "\n".join(lines) + "\nSee config/README.md for every key."
+        )
+    known = method_files()
+    for method in [*filled["methods"], filled["foundation_method"], *filled["variants"]]:
+        if method not in known:
+            raise UserError(f"{name}: unknown method {method!r}. Valid methods: {', '.join(known)}.")
+    check_datasets(filled["datasets"], name)
+    return filled
+
+
+def check_datasets(names: list[str], where: str) -> None:
+    """Each name is a built-in data set or the path of a card of the user's own.
+
+    Raises:
+        UserError: unknown name; the message lists the valid ones.
+    """
+    from pmrl.data import available
+
+    known = available()
+    for dataset in names:
+        if dataset not in known and not Path(dataset).suffix:
+            raise UserError(f"{where}: unknown data set {dataset!r}. Valid data sets: {', '.join(known)}.")
+
+
+def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
+    """A copy of ``value`` with the defaults of the schema's properties, at every depth."""
+    if not isinstance(value, dict):
+        return copy.deepcopy(value)
+    filled = copy.deepcopy(value)
+    for key, part in schema.get("properties", {}).items():
+        if key not in filled and "default" in part:
+            filled[key] = copy.deepcopy(part["default"])
+        if key in filled:
+            filled[key] = with_defaults(filled[key], part)
+    return filled
+
+
+def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Every (data set, method, variant) of the study; each method's main form comes before its variants."""
+    return [
+        (dataset, method, variant)
+        for dataset in config["datasets"]
+        for method in config["methods"]
+        for variant in [MAIN, *config["variants"].get(method, {})]
+    ]
+
+
+def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str) -> dict[str, Any]:
+    """All that a run's result depends on, besides data, code and seed.
+
+    Hyper-parameters: the tuned values of this data set and method, overridden by the variant's.
+
+    Raises:
+        UserError: unknown method or variant; the message lists the valid ones.
+    """
+    if method not in method_files():
+        raise UserError(f"Unknown method {method!r}. Valid methods: {', '.join(method_files())}.")
+    variants = {MAIN: {}, **config["variants"].get(method, {})}
+    if variant not in variants:
+        raise UserError(
+            f"Method {method!r} has no variant {variant!r}. Valid variants: {', '.join(variants)}."
+        )
+    return {
+        "network": config["network"],
+        "training": config["training"],
+        "foundation": foundation_settings(config),
+        "regimes": config["regimes"],
+        "hyperparameters": {**tuned_values(config, dataset, method), **variants[variant]},
+    }
+
+
+def foundation_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The shared warm start: its method (with default hyper-parameters), networks and training."""
+    return {
+        "method": config["foundation_method"],
+        "network": config["network"],
+        "training": config["training"],
+    }
+
+
+def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:
+    """What tuning chose for a method on a data set; empty if it was never tuned there (defaults are used)."""
+    path = config["tuned"]
+    if not path:
+        return {}
+    values = (read_yaml(ROOT / path) or {}).get(dataset, {})
+    return dict(values.get(method, {}))

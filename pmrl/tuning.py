@@ -1,0 +1,138 @@
+"""The search for hyper-parameters: the same number of trials for every method, judged on the validation split.
+
+A trial continues from a foundation trained with seeds that the study never uses. Its value is the mean of two
+zero-shot numbers on the validation split: recall@1 over all ordered modality pairs by cosine, and recall@1 of
+the anchor against everything else, both ways, by the method's own score.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from pmrl.data.store import Dataset
+from pmrl.errors import UserError
+from pmrl.evaluation import OTHERS, Result, evaluate
+from pmrl.files import replacing
+from pmrl.method import build_method, load_method
+from pmrl.networks import Batch, Network
+from pmrl.runs import FOUNDATION, Run, load_checkpoint, new_network, run_foundation
+from pmrl.settings import MAIN, foundation_settings
+from pmrl.training import derived_seed, embed, train_stage
+
+FIRST_TUNING_SEED = 1000
+"""Tuning seeds count from here; a study's seeds count from 0."""
+
+
+def trials(method: str, dataset: str, number: int) -> list[dict[str, Any]]:
+    """The values to try: the defaults, then distinct random draws from the method's search space."""
+    cls = load_method(method)
+    space = cls.search_space
+    defaults = {name: getattr(cls.Hyperparameters(), name) for name in space}
+    combinations = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    others = [values for values in combinations if values != defaults]
+    order = np.random.default_rng(derived_seed("tuning", method, dataset)).permutation(len(others))
+    return [defaults, *(others[i] for i in order[: number - 1])]
+
+
+def criterion(results: list[Result]) -> float:
+    """The value of a trial in percent, as the module describes it."""
+    pairs = [
+        r.metrics()["recall@1"] for r in results if r.score == "cosine" and OTHERS not in (r.query, r.gallery)
+    ]
+    own = [r.metrics()["recall@1"] for r in results if r.score == "own" and OTHERS in (r.query, r.gallery)]
+    return float(np.mean([np.mean(part) for part in (pairs, own) if part]))
+
+
+def foundations(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> list[Run]:
+    """Train (or find) the foundations of the tuning seeds."""
+    runs = [
+        Run(dataset, FOUNDATION, MAIN, foundation_settings(config), FIRST_TUNING_SEED + i, results, device)
+        for i in range(config["tuning"]["seeds"])
+    ]
+    for run in runs:
+        run_foundation(run)
+    return runs
+
+
+def run_trial(base: Run, method_name: str, values: dict[str, Any]) -> float:
+    """Continue from one foundation with the given values; the criterion on the validation split."""
+    network: Network = new_network(base)
+    load_checkpoint(base.folder / f"{FOUNDATION}.safetensors", network, None, base.device)
+    method = build_method(method_name, values).to(base.device)
+    train_stage(network, method, base.dataset, base.stage("continued"), base.seed, base.device)
+    held_out = Batch.from_dataset(base.dataset, base.dataset.indices("validation"), base.device)
+    return criterion(evaluate(embed(network, held_out), method, rerank=False))
+
+
+def tune(config: dict[str, Any], dataset: Dataset, method: str, results: Path, device: torch.device) -> Path:
+    """Run all trials of a method on a data set and write them, best first, as a CSV file; return its path.
+
+    A trial whose loss becomes infinite or NaN counts as 0 and says so in the column ``problem``.
+    """
+    name = dataset.card.name
+    supported, _ = load_method(method).supports(dataset.card)
+    bases = foundations(config, dataset, results, device) if supported else []
+    rows = []
+    for values in tqdm(
+        trials(method, name, config["tuning"]["trials"] if supported else 0),
+        desc=f"tuning {method} on {name}", disable=None,
+    ):  # fmt: skip
+        try:
+            outcome = {
+                "value": float(np.mean([run_trial(base, method, values) for base in bases])),
+                "problem": "",
+            }
+        except UserError as error:
+            outcome = {"value": 0.0, "problem": str(error)}
+        rows.append({"dataset": name, "method": method, **outcome, "seeds": len(bases), **values})
+    table = pd.DataFrame(rows, columns=None if rows else ["dataset", "method", "value"])
+    path = tuning_file(results, name, method)
+    with replacing(path) as temporary:
+        table.sort_values("value", ascending=False, kind="stable").to_csv(temporary, index=False)
+    return path
+
+
+def tuning_file(results: Path, dataset: str, method: str) -> Path:
+    """Where the trials of a method on a data set are kept."""
+    return Path(results) / "tuning" / dataset / f"{method}.csv"
+
+
+def adopt(config: dict[str, Any], results: Path, tuned: Path, records: Path) -> None:
+    """Write the best values of every search as YAML (``tuned``), and all trials as one CSV table (``records``).
+
+    Searches of other data sets and methods, already in the two files, stay as they are.
+
+    Raises:
+        UserError: a search of the config's data sets and methods has not been run.
+    """
+    import yaml
+
+    best = (yaml.safe_load(tuned.read_text()) or {}) if tuned.exists() else {}
+    kept = pd.read_csv(records) if records.exists() else pd.DataFrame(columns=["dataset", "method"])
+    for dataset, method in itertools.product(config["datasets"], config["methods"]):
+        path = tuning_file(results, dataset, method)
+        if not path.exists():
+            raise UserError(f"{path}: no such search. Run `snakemake tune --cores all` first.")
+        table = pd.read_csv(path)
+        if table.empty:
+            continue
+        space = load_method(method).search_space
+        best.setdefault(dataset, {})[method] = {name: table[name].iloc[0].item() for name in space}
+        kept = kept[(kept["dataset"] != dataset) | (kept["method"] != method)]
+        kept = pd.concat([kept, table], ignore_index=True)
+    with replacing(tuned) as temporary:
+        temporary.write_text(
+            "# Chosen on the validation split by `make tune`; the trials are in tuning_records.csv beside this file.\n"
+            + yaml.safe_dump(best, sort_keys=True)
+        )
+    with replacing(records) as temporary:
+        kept.sort_values(["dataset", "method", "value"], ascending=[True, True, False]).to_csv(
+            temporary, index=False
+        )

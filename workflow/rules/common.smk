@@ -1,0 +1,71 @@
+# Names and paths that the rules share. No science and no torch here: parsing stays fast.
+
+import json
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from pmrl.discovery import ROOT, method_file
+from pmrl.errors import UserError
+from pmrl.figures import available as available_figures
+from pmrl.settings import check_config, foundation_settings, run_settings, runs
+from pmrl.tables import available as available_tables
+
+
+try:
+    config.update(check_config(config, "config"))
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = config["results"]
+DATA = config["data"]
+DATASETS = config["datasets"]
+RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "run.json"]
+# Editing one of these changes every result; a method's own file is an input of its own jobs alone.
+SHARED_CODE = [
+    "contrastive",
+    "evaluation",
+    "matching",
+    "method",
+    "networks",
+    "records",
+    "retrieval",
+    "runs",
+    "spectral",
+    "training",
+]
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    method="[a-z][a-z0-9_]*",
+    variant="[a-z][a-z0-9_]*",
+    name="[a-z][a-z0-9_]*",
+
+
+def source(path):
+    """A file of the project, relative to the working folder, so that a moved checkout reruns nothing."""
+    return os.path.relpath(ROOT / path)
+
+
+def shared_code():
+    return [source(f"pmrl/{name}.py") for name in SHARED_CODE]
+
+
+def card(wildcards):
+    return f"{DATA}/{wildcards.dataset}/card.yaml"
+
+
+def seed_chunks():
+    """The seeds in groups; each group is one job, so that process starts stay few."""
+    seeds, size = list(range(config["seeds"])), config["seeds_per_job"]
+    return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+
+
+def run_outputs(folder, seeds):
+    return [f"{RESULTS}/runs/{{dataset}}/{folder}/seed_{seed}/{file}" for seed in seeds for file in RUN_FILES]
+
+
+def as_json(settings):
+    return json.dumps(settings, sort_keys=True)

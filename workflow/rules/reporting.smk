@@ -1,0 +1,90 @@
+# Records to tables and figures. None of these jobs imports torch.
+
+
+def run_folders():
+    """Every run of the study: the foundations, then all methods and variants."""
+    kinds = [f"{dataset}/foundation" for dataset in DATASETS] + ["/".join(run) for run in runs(config)]
+    return [f"{RESULTS}/runs/{kind}/seed_{seed}" for kind in kinds for seed in range(config["seeds"])]
+
+
+def tables():
+    return config["tables"] or available_tables()
+
+
+def figures():
+    return config["figures"] or available_figures()
+
+
+def artefacts():
+    """All files that a complete study leaves for people."""
+    return [
+        f"{RESULTS}/records.parquet",
+        *expand(f"{RESULTS}/tables/{{name}}.{{format}}", name=tables(), format=["csv", "md", "tex"]),
+        *expand(f"{RESULTS}/figures/{{name}}.{{format}}", name=figures(), format=["pdf", "png"]),
+    ]
+
+
+rule collect:
+    input:
+        [f"{folder}/{file}" for folder in run_folders() for file in RUN_FILES],
+    output:
+        f"{RESULTS}/records.parquet",
+        f"{RESULTS}/ranks.parquet",
+        f"{RESULTS}/curves.parquet",
+        f"{RESULTS}/methods.json",
+    params:
+        folders=run_folders(),
+        results=RESULTS,
+    log:
+        f"{RESULTS}/logs/collect.log",
+    shell:
+        "pmrl collect {params.folders:q} --results {params.results:q} > {log:q} 2>&1"
+
+
+rule table:
+    input:
+        rules.collect.output,
+        expand(f"{DATA}/{{dataset}}/card.yaml", dataset=DATASETS),
+        source("pmrl/statistics.py"),
+        source("pmrl/tables/render.py"),
+        lambda wildcards: source(f"pmrl/tables/{wildcards.name}.py"),
+    output:
+        f"{RESULTS}/tables/{{name}}.csv",
+        f"{RESULTS}/tables/{{name}}.tex",
+        report(
+            f"{RESULTS}/tables/{{name}}.md",
+            category="Tables",
+            caption="../report/{name}.rst",
+            labels={"table": "{name}"},
+        ),
+    params:
+        results=RESULTS,
+        data=DATA,
+    log:
+        f"{RESULTS}/logs/tables/{{name}}.log",
+    shell:
+        "pmrl table {wildcards.name:q} --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+
+
+rule figure:
+    input:
+        rules.collect.output,
+        expand(f"{DATA}/{{dataset}}/card.yaml", dataset=DATASETS),
+        source("pmrl/statistics.py"),
+        source("pmrl/figures/style.py"),
+        lambda wildcards: source(f"pmrl/figures/{wildcards.name}.py"),
+    output:
+        f"{RESULTS}/figures/{{name}}.pdf",
+        report(
+            f"{RESULTS}/figures/{{name}}.png",
+            category="Figures",
+            caption="../report/{name}.rst",
+            labels={"figure": "{name}"},
+        ),
+    params:
+        results=RESULTS,
+        data=DATA,
+    log:
+        f"{RESULTS}/logs/figures/{{name}}.log",
+    shell:
+        "pmrl figure {wildcards.name:q} --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"

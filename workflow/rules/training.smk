@@ -1,0 +1,52 @@
+# One job trains a few seeds of one method, variant and data set in all regimes, and evaluates them.
+# Checkpoints are not declared: they outlive a failed job, and a rerun continues from those that still hold.
+
+for seeds in seed_chunks():
+
+    rule:
+        name:
+            f"foundation_seeds_{seeds[0]}_to_{seeds[-1]}"
+        input:
+            card=card,
+            method=source(method_file(config["foundation_method"])),
+            code=shared_code(),
+        output:
+            run_outputs("foundation", seeds),
+        params:
+            settings=as_json(foundation_settings(config)),
+            seeds=seeds,
+            results=RESULTS,
+            data=DATA,
+            device=config["device"],
+        log:
+            f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+        threads: 1
+        shell:
+            "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
+            " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+
+    rule:
+        name:
+            f"train_seeds_{seeds[0]}_to_{seeds[-1]}"
+        input:
+            card=card,
+            foundation=run_outputs("foundation", seeds),
+            method=lambda wildcards: source(method_file(wildcards.method)),
+            code=shared_code(),
+        output:
+            run_outputs("{method}/{variant}", seeds),
+        params:
+            settings=lambda wildcards: as_json(
+                run_settings(config, wildcards.dataset, wildcards.method, wildcards.variant)
+            ),
+            seeds=seeds,
+            results=RESULTS,
+            data=DATA,
+            device=config["device"],
+        log:
+            f"{RESULTS}/logs/train/{{dataset}}.{{method}}.{{variant}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+        threads: 1
+        shell:
+            "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q} --variant {wildcards.variant:q}"
+            " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
+            " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"

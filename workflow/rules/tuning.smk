@@ -1,0 +1,23 @@
+# `make tune`: the search for hyper-parameters. Not part of `all`; what it chooses is committed in config/.
+
+
+rule search:
+    input:
+        card=card,
+    output:
+        f"{RESULTS}/tuning/{{dataset}}/{{method}}.csv",
+    params:
+        results=RESULTS,
+        data=DATA,
+        config=workflow.overwrite_configfiles[0] if workflow.overwrite_configfiles else "config/config.yaml",
+    log:
+        f"{RESULTS}/logs/tuning/{{dataset}}.{{method}}.log",
+    threads: 1
+    shell:
+        "pmrl tune --config {params.config:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
+        " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+
+
+rule tune:
+    input:
+        expand(f"{RESULTS}/tuning/{{dataset}}/{{method}}.csv", dataset=DATASETS, method=config["methods"]),
