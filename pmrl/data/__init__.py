@@ -18,11 +18,7 @@ PACKAGE_CACHE = ".packages"
 
 def available() -> list[str]:
     """Names of the data sets that can be prepared."""
-    return [
-        path.stem
-        for path in sorted(_FOLDER.glob("*.py"))
-        if "\ndef build(" in path.read_text(encoding="utf-8")
-    ]
+    return [path.stem for path in sorted(_FOLDER.glob("*.py")) if "\ndef build(" in path.read_text(encoding="utf-8")]
 
 
 def prepare(name: str, root: Path) -> Path:

@@ -25,25 +25,44 @@ def check(dataset: "Dataset") -> None:
     name = dataset.card.name
     check_items(name, dataset.items)
     if len(dataset.modalities) < 2:
-        raise UserError(
-            f"{name}: {len(dataset.modalities)} modality; at least 2 are needed to align anything."
-        )
+        raise UserError(f"{name}: {len(dataset.modalities)} modality; alignment needs at least 2.")
     if dataset.anchor not in dataset.modalities:
         raise UserError(
-            f"{name}: the anchor {dataset.anchor!r} is not a modality; choose one of "
-            f"{', '.join(dataset.modalities)}."
+            f"{name}: the anchor {dataset.anchor!r} is not a modality; choose one of {', '.join(dataset.modalities)}."
         )
+    check_shapes(dataset)
     ids = dataset.items["id"].to_numpy()
     for modality in dataset.modalities:
         where = f"{name}: modality {modality!r}"
-        check_array(where, dataset.pooled[modality], ids, dataset.present[modality], dimensions=2)
-        check_array(
-            f"{where}, tokens", dataset.tokens[modality], ids, dataset.present[modality], dimensions=3
-        )
+        check_finite(where, dataset.pooled[modality], ids)
+        check_finite(f"{where}, tokens", dataset.tokens[modality], ids)
         check_columns(where, dataset.pooled[modality], dataset.present[modality], dataset.items)
     lonely = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0) == 0
     if lonely.any():
         raise UserError(f"{name}: item {ids[lonely.argmax()]!r} has no modality at all; remove it.")
+
+
+def check_shapes(dataset: "Dataset") -> None:
+    """Test that every modality has its arrays, one row per item, with the right number of dimensions.
+
+    Raises:
+        UserError: naming the modality and the sizes.
+    """
+    count = len(dataset.items)
+    for modality in dataset.modalities:
+        arrays = (
+            ("pooled", dataset.pooled, 2),
+            ("tokens", dataset.tokens, 3),
+            ("present", dataset.present, 1),
+        )
+        for kind, found, dimensions in arrays:
+            where = f"{dataset.card.name}: modality {modality!r}, {kind}"
+            if modality not in found:
+                raise UserError(f"{where}: there is no such array.")
+            if found[modality].ndim != dimensions:
+                raise UserError(f"{where}: found {found[modality].ndim} dimensions, expected {dimensions}.")
+            if len(found[modality]) != count:
+                raise UserError(f"{where}: found {len(found[modality])} rows, expected {count}, one per item.")
 
 
 def check_items(where: str, items: pd.DataFrame) -> None:
@@ -54,16 +73,14 @@ def check_items(where: str, items: pd.DataFrame) -> None:
     """
     missing = [column for column in ITEM_COLUMNS if column not in items.columns]
     if missing:
-        raise UserError(
-            f"{where}: the items table has no column {missing[0]!r}; it needs {', '.join(ITEM_COLUMNS)}."
-        )
+        raise UserError(f"{where}: the items table has no column {missing[0]!r}; it needs {', '.join(ITEM_COLUMNS)}.")
     for column in ITEM_COLUMNS:
         wrong = [not isinstance(value, str) for value in items[column]]
         if any(wrong):
             row = wrong.index(True)
             raise UserError(
-                f"{where}: column {column!r} of the items table, row {row}: found {items[column].iloc[row]!r}, "
-                "expected text."
+                f"{where}: column {column!r} of the items table, row {row}: "
+                f"found {items[column].iloc[row]!r}, expected text."
             )
     if items["id"].duplicated().any():
         twice = items["id"][items["id"].duplicated()].iloc[0]
@@ -71,8 +88,7 @@ def check_items(where: str, items: pd.DataFrame) -> None:
     unknown = set(items["split"]) - set(SPLITS)
     if unknown:
         raise UserError(
-            f"{where}: unknown split {sorted(unknown)[0]!r} in the items table; "
-            f"the splits are {', '.join(SPLITS)}."
+            f"{where}: unknown split {sorted(unknown)[0]!r} in the items table; the splits are {', '.join(SPLITS)}."
         )
     splits_per_group = items.groupby("group")["split"].nunique()
     if (splits_per_group > 1).any():
@@ -84,16 +100,12 @@ def check_items(where: str, items: pd.DataFrame) -> None:
         )
 
 
-def check_array(where: str, array: np.ndarray, ids: np.ndarray, present: np.ndarray, dimensions: int) -> None:
-    """Test shape and finiteness of one array whose rows belong to ``ids``.
+def check_finite(where: str, array: np.ndarray, ids: np.ndarray) -> None:
+    """Test that an array holds finite numbers only.
 
     Raises:
-        UserError: naming the array and the item.
+        UserError: naming the first item that does not.
     """
-    if array.ndim != dimensions:
-        raise UserError(f"{where}: found {array.ndim} dimensions, expected {dimensions}.")
-    if len(array) != len(ids) or len(present) != len(ids):
-        raise UserError(f"{where}: found {len(array)} rows, expected one for each of the {len(ids)} items.")
     finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
     if not finite.all():
         raise UserError(

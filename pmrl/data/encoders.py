@@ -124,9 +124,7 @@ def encode_speech(waves: Sequence[np.ndarray], rate: int, segments: int = 12, ba
     return tokens.reshape(len(waves), -1), tokens.astype(np.float16)
 
 
-def encode_characters(
-    texts: Sequence[str], dimension: int = 512, parts: int = 4, width: int = 128
-) -> Encoded:
+def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4, width: int = 128) -> Encoded:
     """Encode strings of any script by counting character n-grams, n from 1 to 4, in hashed cells.
 
     Args:

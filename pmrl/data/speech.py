@@ -1,4 +1,8 @@
-"""Synthesised speech by eSpeak NG, through its C interface."""
+"""Synthesised speech by eSpeak NG, through its C interface.
+
+The synthesiser varies its voice a little from one utterance to the next. In a fresh process the same texts in
+the same order give the same samples.
+"""
 
 import ctypes
 from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from pmrl.data.checks import SPLITS, check
+from pmrl.data.checks import SPLITS, check, check_shapes
 from pmrl.errors import UserError
 from pmrl.files import replacing, sha256
 
@@ -107,6 +107,7 @@ def save(dataset: Dataset, folder: Path) -> Dataset:
     Raises:
         UserError: the data set breaks a rule of `pmrl.data.checks.check`, or the folder cannot be written.
     """
+    check_shapes(dataset)
     dataset = _completed(dataset)
     check(dataset)
     folder = Path(folder)
@@ -177,7 +178,7 @@ def read_card(folder: Path) -> Card:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return _card(content)
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError, AttributeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise UserError(f"{path}: not a card of a feature store ({error}).") from error
 
 
@@ -203,9 +204,7 @@ def _completed(dataset: Dataset) -> Dataset:
         pooled[name] = np.where(mask[:, None], dataset.pooled[name], 0).astype(np.float32)
         tokens[name] = np.where(mask[:, None, None], dataset.tokens[name], 0).astype(np.float16)
         present[name] = mask
-        modalities[name] = replace(
-            modality, dimension=pooled[name].shape[1], tokens=tuple(tokens[name].shape[1:])
-        )
+        modalities[name] = replace(modality, dimension=pooled[name].shape[1], tokens=tuple(tokens[name].shape[1:]))
     counts = {split: int((dataset.items["split"] == split).sum()) for split in SPLITS}
     card = replace(dataset.card, modalities=modalities, counts=counts)
     return replace(dataset, card=card, pooled=pooled, tokens=tokens, present=present)
@@ -244,7 +243,6 @@ def _card(content: dict[str, Any]) -> Card:
     if unknown:
         raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
     modalities = {
-        name: Modality(**{**entry, "tokens": tuple(entry["tokens"])})
-        for name, entry in content["modalities"].items()
+        name: Modality(**{**entry, "tokens": tuple(entry["tokens"])}) for name, entry in content["modalities"].items()
     }
     return Card(**{**content, "modalities": modalities})

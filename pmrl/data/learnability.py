@@ -1,0 +1,96 @@
+"""What a linear model can learn from a data set: canonical correlation, recall@1 against chance per pair.
+
+Regularised canonical correlation analysis (Hotelling 1936; ridge as in Vinod 1976) is fitted on the
+pre-training and training parts and tested on the unseen groups of the test part. It is no baseline, only a
+lower bound that tells which pairs carry a link at all.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from pmrl.data.store import Dataset
+from pmrl.errors import UserError
+from pmrl.files import replacing
+
+FILE = "learnability.csv"
+COMPONENTS = 32
+RIDGE = 0.01
+PRINCIPAL = 128
+
+
+def measure(dataset: Dataset) -> pd.DataFrame:
+    """Fit every pair of modalities on the seen groups and retrieve across it on the test part.
+
+    Returns:
+        One row per ordered pair: query, gallery, recall@1 and chance in percent, and the number of queries;
+        instances that lack one of the two modalities are left out.
+
+    Raises:
+        UserError: a pair has fewer than 2 instances in common to fit or to test.
+    """
+    seen = np.isin(dataset.items["split"], ["pretrain", "train"])
+    test = (dataset.items["split"] == "test").to_numpy()
+    whitened = {name: _whiten(dataset, name, seen) for name in dataset.modalities}
+    pairs = [
+        (left, right)
+        for position, left in enumerate(dataset.modalities)
+        for right in dataset.modalities[position + 1 :]
+    ]
+    rows = []
+    for left, right in tqdm(pairs, desc="pairs", disable=None):
+        both = dataset.present[left] & dataset.present[right]
+        if min((both & seen).sum(), (both & test).sum()) < 2:
+            raise UserError(
+                f"{dataset.card.name}: {left!r} and {right!r} have fewer than 2 instances in common "
+                "in the parts to fit or to test; leave one of them out."
+            )
+        first, second = _canonical(whitened[left], whitened[right], both & seen)
+        scores = _unit(first[both & test]) @ _unit(second[both & test]).T
+        for query, gallery, table in ((left, right, scores), (right, left, scores.T)):
+            rows.append((query, gallery, 100 * _first_place(table), 100 / len(table), len(table)))
+    return pd.DataFrame(rows, columns=["query", "gallery", "recall@1", "chance", "queries"])
+
+
+def save(dataset: Dataset, folder: Path) -> Path:
+    """Measure a data set and write the table beside its store; return the file."""
+    path = Path(folder) / FILE
+    table = measure(dataset)
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.2f")
+    return path
+
+
+def _whiten(dataset: Dataset, name: str, seen: np.ndarray) -> np.ndarray:
+    """Leading principal components of standardised features, whitened with a ridge; zeros where absent."""
+    present = dataset.present[name]
+    values = dataset.pooled[name].astype(np.float64)
+    fit = values[present & seen]
+    values = np.where(present[:, None], (values - fit.mean(axis=0)) / np.maximum(fit.std(axis=0), 1e-6), 0)
+    # A feature that hardly varies among the seen groups must not dominate among the unseen.
+    values = np.clip(values, -5, 5)
+    fit = values[present & seen]
+    _, singular, directions = np.linalg.svd(fit, full_matrices=False)
+    kept = slice(min(PRINCIPAL, len(fit) // 4, len(singular)))
+    variance = singular[kept] ** 2 / len(fit)
+    return values @ directions[kept].T / np.sqrt(variance + RIDGE * variance.mean())
+
+
+def _canonical(left: np.ndarray, right: np.ndarray, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Canonical variates of two whitened views, each scaled by its correlation."""
+    covariance = left[fit].T @ right[fit] / fit.sum()
+    u, correlation, v = np.linalg.svd(covariance, full_matrices=False)
+    kept = slice(COMPONENTS)
+    return left @ u[:, kept] * correlation[kept], right @ v[kept].T * correlation[kept]
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _first_place(scores: np.ndarray) -> float:
+    """Fraction of queries whose own item is ranked strictly first, ties counted as lost."""
+    others = scores - np.diag(np.full(len(scores), np.inf))
+    return float((np.diag(scores) > others.max(axis=1)).mean())
