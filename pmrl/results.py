@@ -3,29 +3,31 @@
 ``records.parquet``, one row per value:
     dataset, method, variant ("main" or a named ablation), regime ("foundation", "zero_shot", "fine_tuned",
     "scratch"; "probe" for classification), seed (int), split ("test"), score ("own" = the method's own
-    multi-modality score, "cosine"), reranked (bool), query, gallery (modality names; "others" = all but the
-    anchor), corruption ("none", "gaussian", "missing", "mismatched"), level (float, 0 = no corruption), metric
-    ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; for "probe" accuracy, auc, sensitivity,
-    specificity in percent), value, n (queries), gallery_size, reason (why a method is "unsupported", else "").
-    Rows of classification: query = the modality probed or "all", gallery = the kind of folds ("split", "random",
-    "leave_site_out"), method "raw_features" = logistic regression on the unlearned features.
-    Rows of the sensitivity sweep: variants named in ``sweep.parquet``.
+    multi-modality score, "cosine"), reranked (bool), query, gallery (modality names; "others" = all but
+    the anchor), corruption ("none", "gaussian", "missing", "mismatched"), level (float, 0 = none), metric
+    ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of "probe" accuracy, auc, sensitivity,
+    specificity in percent), value, n (queries), gallery_size, reason (why "unsupported", else "").
+    Rows of classification: query = the modality probed or "all", gallery = the kind of folds ("split",
+    "random", "leave_site_out"), method "raw_features" = logistic regression on the unlearned features.
 ``ranks.parquet``, one row per query, for paired tests:
-    dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
+    dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query),
+    rank (float).
 ``curves.parquet``, one row per logged value of training:
     dataset, method, variant, stage ("foundation", "continued", "fine_tuned", "scratch"), seed, step, quantity
     ("sigma_1" … "sigma_k", "uniformity", "gradient_norm", loss terms), value.
 ``methods.json``: {method: {title, reference, color, variants: [names]}}.
 ``data/<dataset>/card.yaml``, ``items.parquet``, ``pictures.parquet``: the feature store.
-``costs.parquet``: method, modalities (int, k), parameters (int), step_milliseconds, epoch_seconds, peak_megabytes.
-``sweep.parquet``, one row per trained setting: dataset, seed, parameter ("temperatures" or "matching_weight"),
-    alignment_temperature, instance_temperature, matching_weight, value (mean recall@1 over ordered pairs, percent).
+``costs.parquet``: method, modalities (int, k), parameters (int), step_milliseconds, epoch_seconds,
+    peak_megabytes.
+``sweep.parquet``, one row per trained setting of PMRL:
+    dataset, seed, parameter ("temperatures" or "matching_weight", what is swept), alignment_temperature,
+    instance_temperature, matching_weight, value (mean recall@1 over ordered pairs, percent).
 ``examples.parquet``, one row per retrieved item:
-    dataset, method, query (modality), gallery (modality), item (id of the query), rank (1 … 5), retrieved (id of
-    the gallery item), correct (bool).
+    dataset, method, query (modality), gallery (modality), item (id of the query), rank (1 … 5), retrieved
+    (id of the gallery item), correct (bool).
 ``embeddings.parquet``, one row per embedded item:
-    dataset, method, seed, item (id), label, modality (a modality name, or "leading_direction"), and the vector as
-    columns e0 … e(d−1), float32, unit length.
+    dataset, method, seed, item (id), label, modality (a modality name, or "leading_direction"), and the
+    unit vector as columns e0 … e(d−1), float32.
 """
 
 import json
@@ -59,8 +61,12 @@ CELL = {
     "costs": ["method", "modalities"],
     "sweep": COLUMNS["sweep"][:-1],
 }
+# Files that not every study writes: without them their tables and figures say that nothing is recorded.
+OPTIONAL = ("costs", "sweep", "examples", "embeddings")
 OTHERS = "others"
 PROPOSED = "pmrl"
+# The foundation's own test stands among the zero-shot rows: it is where continued training starts from.
+FOUNDATION, ZERO_SHOT = "foundation", "zero_shot"
 
 
 class Results:
@@ -68,18 +74,22 @@ class Results:
 
     Args:
         folder: the folder that holds ``records.parquet`` and the other files.
-        study: the configuration of the study; tables read ``datasets`` (what should be there) and ``claims``.
+        study: the configuration of the study; tables read ``datasets`` (names of what should be there) and
+            ``claims``.
+        data: the folder of the feature stores; ``data`` in the results folder by default.
     """
 
-    def __init__(self, folder: Path, study: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, study: Mapping[str, Any] | None = None, data: Path | None = None) -> None:
         self.folder = Path(folder)
         self.study = study or {}
+        self.data = Path(data) if data else self.folder / "data"
 
     @cached_property
     def records(self) -> pd.DataFrame:
         """All measured values on test data; rows of unsupported methods are in ``reasons`` instead."""
         records = self._all_records
-        return records[records["metric"].ne("unsupported") & records["split"].eq("test")]
+        records = records[records["metric"].ne("unsupported") & records["split"].eq("test")]
+        return records.assign(regime=records["regime"].replace(FOUNDATION, ZERO_SHOT))
 
     @cached_property
     def reasons(self) -> dict[tuple[str, str], str]:
@@ -89,33 +99,35 @@ class Results:
 
     @cached_property
     def _all_records(self) -> pd.DataFrame:
-        return self.table("records")
+        return _plain(self.table("records"))
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
         """Rank of the right answer, per query."""
         ranks = self.table("ranks")
-        names = [column for column in COLUMNS["ranks"] if column not in ("seed", "reranked", "rank")]
-        return ranks.astype(dict.fromkeys(names, "category"))
+        names = [column for column in COLUMNS["ranks"] if column not in ("seed", "reranked", "rank", "regime")]
+        regime = ranks["regime"].astype(str).replace(FOUNDATION, ZERO_SHOT)
+        return ranks.assign(regime=regime).astype(dict.fromkeys(names, "category"))
 
     @cached_property
     def curves(self) -> pd.DataFrame:
         """Values logged while training."""
-        return self.table("curves")
+        return _plain(self.table("curves"))
 
     def table(self, name: str) -> pd.DataFrame:
-        """Read ``<name>.parquet`` and check it.
+        """Read ``<name>.parquet`` and check it; an optional file that is missing is an empty table.
 
         Raises:
             UserError: the file is missing, lacks a column, or holds the same cell twice.
         """
-        path = self._existing(f"{name}.parquet")
+        path = self.folder / f"{name}.parquet"
+        if name in OPTIONAL and not path.exists():
+            return pd.DataFrame(columns=COLUMNS[name])
+        self._existing(path)
         try:
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path}: not a readable parquet file ({error}). Delete it and run again."
-            ) from error
+            raise UserError(f"{path}: not a readable parquet file ({error}). Delete it and run again.") from error
         missing = [column for column in COLUMNS[name] if column not in frame]
         if missing:
             raise UserError(
@@ -131,7 +143,7 @@ class Results:
     @cached_property
     def methods(self) -> dict[str, dict[str, Any]]:
         """Title, reference, colour and variants of each method; PMRL first."""
-        described = json.loads(self._existing("methods.json").read_text(encoding="utf-8"))
+        described = json.loads(self._existing(self.folder / "methods.json").read_text(encoding="utf-8"))
         return dict(sorted(described.items(), key=lambda pair: pair[0] != PROPOSED))
 
     @cached_property
@@ -145,26 +157,24 @@ class Results:
         return list(self.study.get("datasets") or self._all_records["dataset"].unique())
 
     def _card(self, dataset: str) -> dict[str, Any]:
-        return yaml.safe_load(self._existing(f"data/{dataset}/card.yaml").read_text(encoding="utf-8"))
+        path = self._existing(self.data / dataset / "card.yaml")
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
 
-    def _existing(self, name: str) -> Path:
-        path = self.folder / name
+    def _existing(self, path: Path) -> Path:
         if not path.exists():
-            raise UserError(
-                f"{path}: not found. Run the study that writes it (snakemake) or name another folder."
-            )
+            raise UserError(f"{path}: not found. Run the study that writes it (snakemake) or name another folder.")
         return path
 
-    def contestants(self) -> list[tuple[str, str]]:
-        """Every (method, variant) of the study or the records: main variants first, PMRL first."""
+    def contestants(self, regime: str = ZERO_SHOT) -> list[tuple[str, str]]:
+        """Every (method, variant) of the study or the records: PMRL first, "main" before the variants."""
         described = [
             (method, variant)
             for method, about in self.methods.items()
-            for variant in about.get("variants", [])
+            for variant in ["main", *about.get("variants", [])]
         ]
         found = self.records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
-        mains = [(method, "main") for method in self.methods]
-        return list(dict.fromkeys([*mains, *described, *found]))
+        everyone = dict.fromkeys([*described, *found])
+        return [one for one in everyone if one[0] != FOUNDATION or regime == ZERO_SHOT]
 
     def label(self, method: str, variant: str = "main") -> str:
         """How tables and figures name a method or one of its variants."""
@@ -182,3 +192,13 @@ class Results:
     def anchor(self, dataset: str) -> str:
         """The modality that anchored methods are built on."""
         return self.cards[dataset]["anchor"]
+
+    def sides(self, dataset: str) -> tuple[str, str]:
+        """The anchor and everything else, as the records name them: with two modalities, the other one."""
+        others = [modality for modality in self.cards[dataset]["modalities"] if modality != self.anchor(dataset)]
+        return self.anchor(dataset), others[0] if len(others) == 1 else OTHERS
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Categories as texts: two files need not agree on their categories."""
+    return frame.astype(dict.fromkeys(frame.select_dtypes("category").columns, str))

@@ -32,8 +32,9 @@ class Estimate:
 class Comparison:
     """A paired difference, first minus second.
 
-    ``effect`` is the mean difference in the unit of the values; ``size`` is Cohen's d_z, the mean difference over
-    the standard deviation of the differences (NaN where all differences are equal). ``p`` is two-sided.
+    ``effect`` is the mean difference in the unit of the values; ``size`` is Cohen's d_z, the mean
+    difference over the standard deviation of the differences (NaN where all differences are equal).
+    ``p`` is two-sided.
     """
 
     effect: float
@@ -56,13 +57,11 @@ def half_width(deviation: np.ndarray | float, n: np.ndarray | int) -> np.ndarray
     """
     n = np.asarray(n, dtype=float)
     enough = np.where(n > 1, n, np.nan)
-    return (
-        stats.t.ppf(0.5 + CONFIDENCE / 2, enough - 1) * np.asarray(deviation, dtype=float) / np.sqrt(enough)
-    )
+    return stats.t.ppf(0.5 + CONFIDENCE / 2, enough - 1) * np.asarray(deviation, dtype=float) / np.sqrt(enough)
 
 
 def t_interval(values: Sequence[float]) -> Estimate:
-    """Mean of ``values`` (one per seed) with its t-interval; missing values (NaN) are left out and lower ``n``."""
+    """Mean of ``values`` (one per seed) with its t-interval; NaN values are left out and lower ``n``."""
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
     n = len(values)
@@ -104,7 +103,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _draws(purpose: str, size: int) -> np.ndarray:
-    """(DRAWS, size) counts of how often each unit is drawn in each resample; the seed derives from the purpose."""
+    """How often each unit is drawn in each resample, (DRAWS, size); the seed derives from the purpose."""
     digest = hashlib.sha256(f"{purpose} {size}".encode()).digest()
     generator = np.random.default_rng(int.from_bytes(digest[:8], "big"))
     return generator.multinomial(size, np.full(size, 1 / size), size=DRAWS).astype(np.float32)
@@ -113,9 +112,9 @@ def _draws(purpose: str, size: int) -> np.ndarray:
 def paired_bootstrap(differences: np.ndarray) -> Comparison:
     """Test a mean paired difference by resampling seeds and items together, with replacement.
 
-    Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds, have in
-    common; it is mildly conservative. The same draws serve every comparison of the same shape. With one seed only
-    the items vary. The smallest possible p is 2/(DRAWS + 1).
+    Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds,
+    have in common; it is mildly conservative. The same draws serve every comparison of the same shape.
+    With one seed only the items vary. The smallest possible p is 2/(DRAWS + 1).
 
     Args:
         differences: (seeds, items) first minus second; NaN where either is missing.

@@ -1,4 +1,4 @@
-"""One module per table. A module has TITLE, CAPTION, ``build`` (the numbers) and ``show`` (how they are laid out)."""
+"""One module per table, with TITLE, CAPTION, ``build`` (the numbers) and ``show`` (how they are laid out)."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -15,14 +15,17 @@ def available() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in SHARED)
 
 
-def write(name: str, results: Path, output: Path, study: Mapping[str, Any] | None = None) -> list[Path]:
+def write(
+    name: str, results: Path, output: Path, study: Mapping[str, Any] | None = None, data: Path | None = None
+) -> list[Path]:
     """Build one table and write it as CSV, Markdown and LaTeX.
 
     Args:
         name: a name from ``available()``.
         results: folder with ``records.parquet`` and the other files that ``pmrl.results`` describes.
         output: folder for ``<name>.csv``, ``<name>.md`` and ``<name>.tex``.
-        study: the configuration of the study; read for ``datasets`` and ``claims``.
+        study: the configuration of the study; read for ``datasets`` (names) and ``claims``.
+        data: the folder of the feature stores; ``data`` in the results folder by default.
 
     Returns:
         The three paths.
@@ -36,6 +39,6 @@ def write(name: str, results: Path, output: Path, study: Mapping[str, Any] | Non
     from pmrl.tables import render
 
     module = import_module(f"pmrl.tables.{name}")
-    source = Results(results, study)
+    source = Results(results, study, data)
     frame = module.build(source)
     return render.write(Path(output) / name, module.TITLE, module.CAPTION, frame, module.show(frame, source))

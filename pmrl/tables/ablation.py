@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pmrl.results import OTHERS, Results
+from pmrl.results import Results
 from pmrl.statistics import summarize
 from pmrl.tables.any_modality import REGIMES, pairs, recalls, seed_means
 from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
@@ -10,23 +10,21 @@ from pmrl.tables.contrasts import Hits, mark_leaders
 
 TITLE = "Ablation"
 CAPTION = (
-    "Recall@1 in percent of PMRL, of PMRL without one of its parts, and of the other methods: from the anchor to the "
-    "others by each method's own score, the same with the top 50 re-ranked by the matching head, and the mean over "
-    "all ordered pairs of modalities by cosine."
+    "Recall@1 in percent of PMRL, of PMRL without one of its parts, and of the other methods: from the "
+    "anchor to the others by each method's own score, the same with the top 50 re-ranked by the matching "
+    "head, and the mean over all ordered pairs of modalities by cosine."
 )
 TASKS = {"own": "own score", "own_reranked": "own score, re-ranked", "pairs": "any-modality mean"}
+SIDES = ["dataset", "query", "gallery"]
 KEYS = ["dataset", "regime", "method", "variant", "task"]
 
 
 def build(results: Results) -> pd.DataFrame:
     """Tidy estimates per (data set, regime, method, variant, task)."""
     records = results.records
-    records = records[
-        records["metric"].eq("recall@1")
-        & records["corruption"].eq("none")
-        & records["score"].eq("own")
-        & records["gallery"].eq(OTHERS)
-    ]
+    records = records[records["metric"].eq("recall@1") & records["corruption"].eq("none") & records["score"].eq("own")]
+    sides = pd.DataFrame([(dataset, *results.sides(dataset)) for dataset in results.datasets], columns=SIDES)
+    records = records.merge(sides)
     own = records.assign(task=records["reranked"].map({False: "own", True: "own_reranked"}))
     anywhere = seed_means(results, recalls(results), "all").assign(task="pairs")
     values = pd.concat([own, anywhere])
@@ -50,7 +48,7 @@ def _expected(results: Results, values: pd.DataFrame) -> pd.DataFrame:
             for dataset in results.datasets
             for regime in REGIMES
             if regime in set(values["regime"])
-            for contestant in results.contestants()
+            for contestant in results.contestants(regime)
             for task in TASKS
         ],
         columns=KEYS,
@@ -65,6 +63,6 @@ def _mark(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         if row["task"] == "pairs":
             return hits[row["regime"]].table(dataset, contestant, ("cosine", False), pairs(results, dataset))
         task = ("own", row["task"] == "own_reranked")
-        return hits[row["regime"]].table(dataset, contestant, task, [(results.anchor(dataset), OTHERS)])
+        return hits[row["regime"]].table(dataset, contestant, task, [results.sides(dataset)])
 
     return mark_leaders(frame, ["dataset", "regime", "task"], table)

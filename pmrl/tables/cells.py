@@ -1,4 +1,4 @@
-"""From tidy estimates to the texts of table cells: mean ± half-interval, marks, dashes for what is missing."""
+"""From tidy estimates to the texts of cells: mean ± half-interval, marks, dashes for what is missing."""
 
 from collections.abc import Mapping
 

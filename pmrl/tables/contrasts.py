@@ -1,5 +1,6 @@
 """Paired comparisons of methods from the rank of every query: who is best, and is the difference real."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -47,9 +48,7 @@ class Hits:
         if not found or any(rows is None for rows in found):
             return None
         ranks = self.ranks.iloc[np.concatenate(found)]
-        hits = pd.DataFrame(
-            {"seed": ranks["seed"], "item": ranks["item"], "hit": 100.0 * (ranks["rank"] <= k)}
-        )
+        hits = pd.DataFrame({"seed": ranks["seed"], "item": ranks["item"], "hit": 100.0 * (ranks["rank"] <= k)})
         return hits.pivot_table(index="seed", columns="item", values="hit", observed=True)
 
 
@@ -60,8 +59,8 @@ def mark_leaders(
 ) -> pd.DataFrame:
     """Add ``mark``: "best" and "second" within each block, where they are better than the next one.
 
-    Within a block the methods are ordered by mean; the first is tested against the second and the second against
-    the third, and all p-values of the table are corrected together (Holm).
+    Within a block the methods are ordered by mean; the first is tested against the second and the second
+    against the third, and all p-values of the table are corrected together (Holm).
 
     Args:
         frame: tidy estimates with ``mean``, higher is better.
@@ -72,9 +71,7 @@ def mark_leaders(
     for _, part in frame.dropna(subset="mean").groupby(list(block), sort=False, observed=True):
         leaders = part.sort_values("mean", ascending=False, kind="stable").head(3)
         tables = [hits(row) for row in leaders.to_dict("records")]
-        for mark, index, pair in zip(
-            ("best", "second"), leaders.index, zip(tables, tables[1:], strict=False), strict=False
-        ):
+        for mark, index, pair in zip(("best", "second"), leaders.index, itertools.pairwise(tables), strict=False):
             if pair[0] is not None and pair[1] is not None:
                 tests.append((index, mark, compare(*pair).p))
     marks = pd.Series("", index=frame.index)

@@ -55,7 +55,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         )
     shown = pd.DataFrame(rows)
     shown.attrs["notes"] = [
-        f"{dataset}: {part.iloc[0]['title']}; {part.iloc[0]['origin']}; split by {part.iloc[0]['split_rule']}."
-        for dataset, part in frame.groupby("dataset", sort=False)
+        f"{row.dataset}: {row.title}; {row.origin}; split by {row.split_rule}."
+        for row in frame.drop_duplicates("dataset").itertuples()
     ]
     return shown

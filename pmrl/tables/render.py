@@ -1,7 +1,7 @@
 """Writing a table three times: tidy numbers as CSV, the laid-out table as Markdown and as LaTeX (booktabs).
 
-The laid-out table is a DataFrame of texts in which ``**…**`` is bold and ``<u>…</u>`` is underlined. Rows that
-repeat the first column's text belong together: it is printed once, and LaTeX draws a rule between groups.
+The laid-out table is a DataFrame of texts in which ``**…**`` is bold and ``<u>…</u>`` is underlined. Rows
+that repeat the first column's text belong together: it is printed once, with a rule between groups in LaTeX.
 """
 
 import re
@@ -64,9 +64,7 @@ def markdown(title: str, caption: str, shown: pd.DataFrame, notes: list[str]) ->
     rows = [list(shown.columns), *_grouped(shown)]
     rows = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
     widths = [max(3, *(len(row[i]) for row in rows)) for i in range(shown.shape[1])]
-    lines = [
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
+    lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     body = "\n".join([lines[0], rule, *lines[1:]])
     ends = "".join(f"\n- {note}" for note in notes)

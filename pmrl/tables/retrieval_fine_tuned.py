@@ -1,4 +1,4 @@
-"""Retrieval between the anchor and everything else after training on the target's own training part (Table 2)."""
+"""Retrieval between the anchor and everything else after training on the target's training part (Table 2)."""
 
 import pandas as pd
 
@@ -7,9 +7,9 @@ from pmrl.tables import retrieval_zero_shot
 
 TITLE = "Fine-tuned retrieval"
 CAPTION = (
-    "Retrieval of everything but the anchor from the anchor (anchor → others) and back, after training on the "
-    "training part of the target; the test groups stay unseen. Recall@k in percent (higher is better), median rank "
-    "(lower is better)."
+    "Retrieval of everything but the anchor from the anchor (anchor → others) and back, after training on "
+    "the training part of the target; the test groups stay unseen. Recall@k in percent (higher is better), "
+    "median rank (lower is better)."
 )
 show = retrieval_zero_shot.show
 

@@ -1,16 +1,16 @@
-"""Retrieval between the anchor and everything else on unseen groups, before any training on them (Table 1)."""
+"""Retrieval between the anchor and everything else on groups that training never saw (Table 1)."""
 
 import pandas as pd
 
-from pmrl.results import OTHERS, Results
+from pmrl.results import Results
 from pmrl.statistics import summarize
 from pmrl.tables.cells import CHANCE_NOTE, MARK_NOTE, MEAN_NOTE, complete, refusals, spread
 from pmrl.tables.contrasts import Hits, mark_leaders
 
 TITLE = "Zero-shot retrieval"
 CAPTION = (
-    "Retrieval of everything but the anchor from the anchor (anchor → others) and back, on test items whose groups "
-    "no method has seen; recall@k in percent (higher is better), median rank (lower is better)."
+    "Retrieval of everything but the anchor from the anchor (anchor → others) and back, on test items whose "
+    "groups no method has seen; recall@k in percent (higher is better), median rank (lower is better)."
 )
 REPORTED_VARIANTS = ("main", "paper_values")
 METRICS = ("recall@1", "recall@5", "recall@10", "median_rank")
@@ -25,23 +25,17 @@ DIRECTIONS = {"forth": "anchor → others", "back": "others → anchor"}
 
 
 def build(results: Results, regime: str = "zero_shot") -> pd.DataFrame:
-    """Tidy estimates of every (data set, scoring, method, direction, metric), a row also where nothing is measured."""
+    """Estimates per (data set, scoring, method, direction, metric), a row also where nothing is measured."""
     records = results.records
-    records = records[
-        records["regime"].eq(regime)
-        & records["corruption"].eq("none")
-        & (records["query"].eq(OTHERS) | records["gallery"].eq(OTHERS))
-    ]
-    records = records.assign(direction=records["gallery"].eq(OTHERS).map({True: "forth", False: "back"}))
+    records = records[records["regime"].eq(regime) & records["corruption"].eq("none")].merge(_directions(results))
     keys = ["dataset", "score", "reranked", "method", "variant", "direction", "metric"]
-    frame = complete(summarize(records, keys).merge(_chance(records, keys), on=keys), _expected(results))
+    frame = complete(summarize(records, keys).merge(_chance(records, keys), on=keys), _expected(results, regime))
     higher = frame["metric"].ne("median_rank")
     frame["clear_of_chance"] = (frame["low"] > frame["chance"]).where(higher, frame["high"] < frame["chance"])
     hits = Hits(results, regime)
 
     def table(row: dict) -> pd.DataFrame | None:
-        pair = (results.anchor(row["dataset"]), OTHERS)
-        pair = pair if row["direction"] == "forth" else pair[::-1]
+        pair = results.sides(row["dataset"])[:: 1 if row["direction"] == "forth" else -1]
         task = (row["score"], row["reranked"])
         k = int(row["metric"].removeprefix("recall@"))
         return hits.table(row["dataset"], (row["method"], row["variant"]), task, [pair], k)
@@ -69,21 +63,31 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         MEAN_NOTE,
         f"{MARK_NOTE} Median ranks are not tested.",
         f"{CHANCE_NOTE} Size of the gallery: {sizes or 'unknown'}; chance of R@k is 100·k / size.",
-        "Own score: the score that the method's own paper ranks by; cosine: of the anchor with the fused vector; "
-        "re-ranked: the top 50 ordered anew by the matching head.",
+        "Own score: what the method ranks by; cosine: of the anchor with the centroid of the others; "
+        "re-ranked: the top 50 ordered anew by the matching head, where the method trains it.",
         *refusals(results),
     ]
     return shown
 
 
-def _expected(results: Results) -> pd.DataFrame:
+def _directions(results: Results) -> pd.DataFrame:
+    """Which (query, gallery) of each data set is which direction."""
+    rows = [
+        (dataset, *pair, direction)
+        for dataset in results.datasets
+        for direction, pair in zip(DIRECTIONS, (results.sides(dataset), results.sides(dataset)[::-1]), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "query", "gallery", "direction"])
+
+
+def _expected(results: Results, regime: str) -> pd.DataFrame:
     """Every cell that the table has room for."""
     return pd.DataFrame(
         [
             (dataset, score, reranked, method, variant, direction, metric)
             for dataset in results.datasets
             for score, reranked in SCORINGS
-            for method, variant in results.contestants()
+            for method, variant in results.contestants(regime)
             if variant in REPORTED_VARIANTS
             for direction in DIRECTIONS
             for metric in METRICS

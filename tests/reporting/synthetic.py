@@ -39,7 +39,7 @@ SHIFT = {"zero_shot": 0.0, "fine_tuned": 10.0, "scratch": -10.0}
 
 def recall(method: str, variant: str, regime: str, seed: int, query: str, gallery: str, metric: str) -> float:
     """The recall in percent: a sum of integers, so that 100 items can show it exactly; seeds differ by 1."""
-    pair = sum(map(ord, query + gallery)) % 5 - (5 if method == "gram" and "pi" in query + gallery else 0)
+    pair = sum(map(ord, query + gallery)) % 5 + (13 if method == "gram" and "pi" in query + gallery else 0)
     anchored = 6 if method == "pmrl" and "o" in query else 0
     return BASE[method] + VARIANT[variant] + SHIFT[regime] + pair + anchored + (seed - 1) + METRICS[metric]
 
@@ -67,13 +67,24 @@ def records() -> tuple[pd.DataFrame, pd.DataFrame]:
             for regime in SHIFT:
                 for seed in SEEDS:
                     for score, reranked, query, gallery in tasks(modalities):
-                        run = dict(dataset=dataset, method=method, variant=variant, regime=regime, seed=seed)
-                        task = dict(score=score, reranked=reranked, query=query, gallery=gallery)
+                        run = {
+                            "dataset": dataset,
+                            "method": method,
+                            "variant": variant,
+                            "regime": regime,
+                            "seed": seed,
+                        }
+                        task = {"score": score, "reranked": reranked, "query": query, "gallery": gallery}
                         where = (method, variant, regime, seed, query, gallery)
                         values = {metric: recall(*where, metric) for metric in METRICS} | {"median_rank": 8.0}
-                        rest = dict(
-                            split="test", corruption="none", level=0.0, n=ITEMS, gallery_size=ITEMS, reason=""
-                        )
+                        rest = {
+                            "split": "test",
+                            "corruption": "none",
+                            "level": 0.0,
+                            "n": ITEMS,
+                            "gallery_size": ITEMS,
+                            "reason": "",
+                        }
                         rows += [{**run, **task, **rest, "metric": m, "value": v} for m, v in values.items()]
                         found = np.arange(ITEMS) < values["recall@1"]
                         ranks += [
@@ -101,14 +112,14 @@ def curves() -> pd.DataFrame:
                     values["uniformity"] = -1 - 2 * share + 0.05 * seed
                     values["gradient_norm"] = np.exp(generator.normal(0, 0.5 if method == "gram" else 0.15))
                     values["loss"] = 3 - 2 * share
-                    run = dict(
-                        dataset=dataset,
-                        method=method,
-                        variant="main",
-                        stage="continued",
-                        seed=seed,
-                        step=step,
-                    )
+                    run = {
+                        "dataset": dataset,
+                        "method": method,
+                        "variant": "main",
+                        "stage": "continued",
+                        "seed": seed,
+                        "step": step,
+                    }
                     rows += [{**run, "quantity": name, "value": value} for name, value in values.items()]
     return pd.DataFrame(rows)
 
@@ -136,7 +147,7 @@ def write(folder: Path) -> Path:
     """The results folder."""
     folder.mkdir(parents=True, exist_ok=True)
     values, ranks = records()
-    values.to_parquet(folder / "records.parquet")
+    values.astype({"method": "category", "query": "category"}).to_parquet(folder / "records.parquet")
     ranks.to_parquet(folder / "ranks.parquet")
     curves().to_parquet(folder / "curves.parquet")
     (folder / "methods.json").write_text(json.dumps(METHODS))

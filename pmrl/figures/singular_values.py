@@ -1,0 +1,113 @@
+"""What training does to the spectrum of an instance's embeddings, and how steadily (the convergence figure)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from pmrl.figures import style
+from pmrl.results import PROPOSED, Results
+from pmrl.statistics import summarize
+
+STAGE = "continued"
+
+
+def draw(results: Results, rival: str = "gram") -> Figure:
+    """Per data set: σ1 … σk of PMRL and the rival, every method's uniformity, and both gradient norms.
+
+    Args:
+        results: the results folder.
+        rival: the method whose spectrum stands beside PMRL's.
+    """
+    curves = results.curves
+    curves = curves[curves["stage"].eq(STAGE) & curves["variant"].eq("main")]
+    if curves.empty:
+        return style.empty("No curves of continued training have been recorded yet.")
+    datasets = [dataset for dataset in results.datasets if dataset in set(curves["dataset"])]
+    figure, panels = plt.subplots(
+        len(datasets), 4, figsize=(style.FULL_WIDTH, 1.5 * len(datasets) + 0.45), sharex="row", squeeze=False
+    )
+    for row, dataset in zip(panels, datasets, strict=True):
+        part = curves[curves["dataset"] == dataset]
+        for axes, method in zip(row[:2], (PROPOSED, rival), strict=True):
+            _spectrum(axes, part[part["method"] == method])
+            style.panel_title(axes, f"{results.title(dataset)}: {results.label(method)}")
+        row[0].set_ylabel("singular value σ")
+        row[1].sharey(row[0])
+        _by_method(row[2], results, part, "uniformity")
+        style.panel_title(row[2], "uniformity")
+        row[2].set_ylabel("log mean potential")
+        _gradients(row[3], results, part[part["method"].isin([PROPOSED, rival])])
+        style.panel_title(row[3], "gradient norm")
+    for axes in panels[-1, :3]:
+        axes.set_xlabel("step")
+    handles = [
+        plt.Line2D([], [], label=results.label(method), **_line(results, method))
+        for method in results.methods
+        if method in set(curves["method"])
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    return figure
+
+
+def _spectrum(axes: Axes, curves: pd.DataFrame) -> None:
+    """σ1 (dark) to σk (light) with bands; dashed: √k, all modalities equal; dotted: 1, all orthogonal."""
+    names = sorted((q for q in curves["quantity"].unique() if q.startswith("sigma_")), key=lambda q: int(q[6:]))
+    k = len(names)
+    if not k:
+        axes.text(0.5, 0.5, "–", ha="center", transform=axes.transAxes)
+        return
+    for j, name in enumerate(names):
+        shade = plt.get_cmap("viridis")(0.85 * j / max(1, k - 1))
+        band = summarize(curves[curves["quantity"] == name], ["step"]).sort_values("step")
+        axes.plot(band["step"], band["mean"], color=shade, lw=1.2)
+        axes.fill_between(band["step"], band["low"], band["high"], color=shade, alpha=style.BAND, lw=0)
+        if j in (0, k - 1):
+            last = band.iloc[-1]
+            axes.annotate(
+                f"$\\sigma_{{{j + 1}}}$",
+                (last["step"], last["mean"]),
+                (2, 0),
+                textcoords="offset points",
+                va="center",
+                color=shade,
+            )
+    axes.axhline(np.sqrt(k), color="0.3", ls="--", lw=0.8)
+    axes.axhline(1, color="0.3", ls=":", lw=0.8)
+    axes.annotate(f"$\\sqrt{{{k}}}$", (0, np.sqrt(k)), (2, -2), textcoords="offset points", va="top", fontsize=6)
+    axes.set_ylim(0, np.sqrt(k) * 1.08)
+
+
+def _by_method(axes: Axes, results: Results, curves: pd.DataFrame, quantity: str) -> None:
+    curves = curves[curves["quantity"] == quantity]
+    for method in results.methods:
+        part = curves[curves["method"] == method]
+        if part.empty:
+            continue
+        band = summarize(part, ["step"]).sort_values("step")
+        look = _line(results, method)
+        axes.plot(band["step"], band["mean"], **look)
+        axes.fill_between(band["step"], band["low"], band["high"], color=look["color"], alpha=style.BAND, lw=0)
+
+
+def _gradients(axes: Axes, results: Results, curves: pd.DataFrame) -> None:
+    """Every seed's gradient norm; below, its variation over training: standard deviation / mean, seed by seed."""
+    curves = curves[curves["quantity"] == "gradient_norm"]
+    variations = []
+    for method, part in curves.groupby("method", sort=False):
+        by_seed = part.pivot_table(index="step", columns="seed", values="value")
+        axes.plot(by_seed.index, by_seed, lw=0.7, **_line(results, method))
+        variation = (by_seed.std() / by_seed.mean()).mean()
+        variations.append(f"{results.label(method)} {variation:.2f}")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(f"step\ns / mean: {', '.join(variations) or '–'}", loc="right")
+
+
+def _line(results: Results, method: str) -> dict:
+    look = style.look(results, method)
+    return {"color": look["color"], "linestyle": look["linestyle"]}
