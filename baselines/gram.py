@@ -1,0 +1,119 @@
+"""GRAM: alignment by the volume of the parallelotope that the modality vectors span.
+
+Cicchetti, Grassucci, Sigillo, Comminiello: Gramian Multimodal Representation Learning and Alignment,
+ICLR 2025, arXiv 2412.11959. vol(t; x_1 … x_m) = √|det G| with the Gram matrix G of t, x_1, …, x_m.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pmrl.errors import UserError
+from pmrl.spectral import gram_factors, safe_reciprocal, widen
+
+
+def volume(anchor: Tensor, gallery: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Volume that every anchor vector spans with the modality vectors of every gallery item.
+
+    The volume is that of the item's own vectors times the distance of the anchor from their span, so every
+    item is factored once and no Gram matrix of a pair is built. The derivative by any vector is the volume of
+    the others times a unit vector, hence bounded; it is 0 where that unit vector does not exist (the vector
+    lies in the span of the others). Gradients are first-order only.
+
+    Half-precision input is computed in float32; under autocast it also leaves as float32.
+
+    Args:
+        anchor: ``(Q, d)`` vectors.
+        gallery: ``(G, m, d)`` vectors of the m other modalities. What absent rows hold is ignored.
+        mask: ``(G, m)``, true where a modality is present; an absent one does not count as a dimension.
+
+    Returns:
+        ``(Q, G)`` volumes ≥ 0 in the type of ``anchor``; for unit vectors at most 1.
+
+    Raises:
+        UserError: a shape or type is wrong, or a present gallery vector is not finite.
+    """
+    _check(anchor, gallery, mask)
+    if mask is None:
+        present = torch.ones(gallery.shape[:2], dtype=torch.bool, device=gallery.device)
+    else:
+        present = mask.bool()
+        gallery = gallery.masked_fill(~present[..., None], 0)
+    result = _Volume.apply(widen(anchor), widen(gallery), present.sum(1))
+    return result if torch.is_autocast_enabled(anchor.device.type) else result.to(anchor.dtype)
+
+
+class _Volume(torch.autograd.Function):
+    """V_j r_ij: volume V_j = Π_l s_jl of item j times the distance r_ij of anchor i from its span.
+
+    With X_j = Σ_l s_jl u_jl v_jlᵀ (columns are vectors), P_ijl = u_jl·t_i and the residual
+    e_ij = t_i − Σ_l P_ijl u_jl of length r_ij:
+
+    - ∂vol/∂t_i = V_j e_ij/r_ij;
+    - ∂vol/∂X_j = Σ_l (V_j/s_jl) (r_ij u_jl − P_ijl e_ij/r_ij) v_jlᵀ, where V_j/s_jl is the product of the
+      other singular values, so nothing is divided by a small one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, anchor: Tensor, gallery: Tensor, present: Tensor) -> Tensor:
+        with torch.autocast(anchor.device.type, enabled=False):
+            singular_values, vectors = gram_factors(gallery)
+            absent = torch.arange(gallery.shape[1], device=gallery.device) >= present[:, None]
+            lengths = singular_values.masked_fill(absent, 1)
+            loadings = vectors * safe_reciprocal(singular_values)[:, None, :]
+            basis = loadings.mT.to(gallery.dtype) @ gallery  # row l is u_jl
+            projections = torch.einsum("qd,gmd->qgm", anchor, basis)
+            squared_norms = anchor.square().sum(1, keepdim=True)
+            squared_distances = squared_norms - projections.square().sum(2)
+            # below this the difference of the two squares is rounding error: the anchor lies in the span
+            floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
+            distances = squared_distances.masked_fill(squared_distances <= floor, 0).sqrt()
+            volumes = lengths.prod(1).to(anchor.dtype)
+        ctx.save_for_backward(anchor, basis, vectors, lengths, projections, distances)
+        return distances * volumes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        anchor, basis, vectors, lengths, projections, distances = ctx.saved_tensors
+        with torch.autocast(anchor.device.type, enabled=False):
+            scaled = torch.where(distances > 0, gradient / distances, 0)
+            weighted = projections * scaled[..., None]
+            volumes = lengths.prod(1).to(anchor.dtype)
+            # ∂/∂t_i: Σ_j g_ij V_j e_ij/r_ij, the residual written out
+            anchor_gradient = (scaled @ volumes)[:, None] * anchor
+            anchor_gradient -= torch.einsum("qgm,g,gmd->qd", weighted, volumes, basis)
+            # Σ_i g_ij (r_ij u_jl − P_ijl e_ij/r_ij) for every item and l
+            stretch = (gradient * distances).sum(0)[:, None, None] * basis
+            pull = torch.einsum("qgm,qd->gmd", weighted, anchor)
+            within = torch.einsum("qgm,qgn->gmn", weighted, projections) @ basis
+            gallery_gradient = (vectors * _product_of_others(lengths)[:, None, :]).to(anchor.dtype) @ (
+                stretch - pull + within
+            )
+        return anchor_gradient, gallery_gradient, None
+
+
+def _product_of_others(values: Tensor) -> Tensor:
+    """Entry l is the product of all entries of a row but l; ``values`` is ``(G, m)``."""
+    count = values.shape[1]
+    own = torch.eye(count, dtype=torch.bool, device=values.device)
+    return values[:, None, :].expand(-1, count, -1).masked_fill(own, 1).prod(2)
+
+
+def _check(anchor: Tensor, gallery: Tensor, mask: Tensor | None) -> None:
+    shapes_agree = anchor.dim() == 2 and gallery.dim() == 3 and anchor.shape[1] == gallery.shape[2]
+    if not shapes_agree or anchor.dtype != gallery.dtype or not anchor.is_floating_point():
+        raise UserError(
+            f"volume: anchor is {tuple(anchor.shape)} {anchor.dtype} and gallery {tuple(gallery.shape)} "
+            f"{gallery.dtype}, expected (Q, d) and (G, m, d) of one floating type."
+        )
+    if mask is not None and mask.shape != gallery.shape[:2]:
+        raise UserError(
+            f"volume: mask has shape {tuple(mask.shape)}, expected {tuple(gallery.shape[:2])}, "
+            "one entry per gallery item and modality."
+        )
+    if not anchor.isfinite().all():
+        query = int((~anchor.isfinite()).any(1).nonzero()[0])
+        raise UserError(f"volume: anchor vector {query} holds a value that is not finite.")
