@@ -51,7 +51,9 @@ def spread(
         line = dict(zip(rows.values(), names, strict=True))
         line |= {header: _cell(cells.get(value), seeds, decimals) for value, header in headers.items()}
         lines.append(line | {"seeds": str(seeds) if seeds else MISSING})
-    return pd.DataFrame(lines, columns=[*rows.values(), *headers.values(), "seeds"])
+    shown = pd.DataFrame(lines, columns=[*rows.values(), *headers.values(), "seeds"])
+    shown.attrs["groups"] = len(rows) - 1
+    return shown
 
 
 def _cell(row: Mapping | None, seeds: int, decimals: int) -> str:

@@ -1,10 +1,12 @@
 """Writing a table three times: tidy numbers as CSV, the laid-out table as Markdown and as LaTeX (booktabs).
 
-The laid-out table is a DataFrame of texts in which ``**…**`` is bold and ``<u>…</u>`` is underlined. Rows
-that repeat the first column's text belong together: it is printed once, with a rule between groups in LaTeX.
+The laid-out table is a DataFrame of texts in which ``**…**`` is bold and ``<u>…</u>`` is underlined. Its first
+``attrs["groups"]`` columns (by default one) name groups of rows and are printed once per group; columns named
+``group: column`` stand under a common head; ``attrs["notes"]`` are sentences printed under the table.
 """
 
 import re
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -42,7 +44,7 @@ MARKED = re.compile(r"\*\*(.+?)\*\*|<u>(.+?)</u>")
 def write(stem: Path, title: str, caption: str, frame: pd.DataFrame, shown: pd.DataFrame) -> list[Path]:
     """Write ``<stem>.csv`` from ``frame``, ``<stem>.md`` and ``<stem>.tex`` from ``shown``.
 
-    ``shown.attrs["notes"]``, a list of sentences, is printed under the table.
+    Returns the three paths.
     """
     notes = shown.attrs.get("notes", [])
     texts = {
@@ -73,11 +75,12 @@ def markdown(title: str, caption: str, shown: pd.DataFrame, notes: list[str]) ->
 
 def latex(name: str, title: str, caption: str, shown: pd.DataFrame, notes: list[str]) -> str:
     r"""The table as a ``table*`` that needs ``\usepackage{booktabs,graphicx}``, scaled to the text width."""
-    header = " & ".join(rf"\textbf{{{escape(column)}}}" for column in shown.columns)
     lines = []
     for i, row in enumerate(_grouped(shown)):
         if i and row[0]:
             lines.append(r"\midrule")
+        elif i and shown.attrs.get("groups", 1) > 1 and row[1]:
+            lines.append(r"\addlinespace")
         lines.append(" & ".join(escape(cell) for cell in row) + r" \\")
     below = " ".join(escape(note) for note in notes)
     return "\n".join(
@@ -89,16 +92,31 @@ def latex(name: str, title: str, caption: str, shown: pd.DataFrame, notes: list[
             r"\resizebox{\textwidth}{!}{%",
             rf"\begin{{tabular}}{{{'l' * shown.shape[1]}}}",
             r"\toprule",
-            rf"{header} \\",
+            *_header(list(shown.columns)),
             r"\midrule",
             *lines,
             r"\bottomrule",
             r"\end{tabular}}",
-            *([rf"\par\smallskip\footnotesize {below}"] if notes else []),
+            *([rf"\par\smallskip\raggedright\footnotesize {below}"] if notes else []),
             r"\end{table*}",
             "",
         ]
     )
+
+
+def _header(columns: list[str]) -> list[str]:
+    """The header's lines: neighbouring columns named ``group: column`` stand under a common head."""
+    parts = [column.rpartition(": ") for column in columns]
+    names = " & ".join(rf"\textbf{{{escape(name)}}}" for _, _, name in parts) + r" \\"
+    if not any(group for group, *_ in parts):
+        return [names]
+    heads, rules, start = [], [], 1
+    for group, members in groupby(group for group, *_ in parts):
+        width = len(list(members))
+        heads.append(rf"\multicolumn{{{width}}}{{c}}{{\textbf{{{escape(group)}}}}}" if group else "& " * (width - 1))
+        rules += [rf"\cmidrule(lr){{{start}-{start + width - 1}}}"] if group else []
+        start += width
+    return [" & ".join(heads) + r" \\", "".join(rules), names]
 
 
 def escape(text: str) -> str:
@@ -118,7 +136,12 @@ def escape(text: str) -> str:
 
 
 def _grouped(shown: pd.DataFrame) -> list[list[str]]:
-    """Rows as lists, the first column's text only where it changes."""
+    """Rows as lists; the first ``groups`` columns (by default one) are printed only where they change."""
     rows = shown.astype(str).to_numpy().tolist()
-    firsts = [row[0] for row in rows]
-    return [["" if i and firsts[i - 1] == row[0] else row[0], *row[1:]] for i, row in enumerate(rows)]
+    groups = shown.attrs.get("groups", 1)
+    kept, previous = [], None
+    for row in rows:
+        same = [previous is not None and row[: i + 1] == previous[: i + 1] for i in range(groups)]
+        kept.append(["" if i < groups and same[i] else cell for i, cell in enumerate(row)])
+        previous = row
+    return kept

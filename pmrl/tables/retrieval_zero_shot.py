@@ -51,7 +51,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         scoring=scorings, label=results.labels(frame), column=frame["direction"] + " " + frame["metric"]
     )
     headers = {
-        f"{direction} {metric}": f"{shown} {SHORT[metric]}"
+        f"{direction} {metric}": f"{shown}: {SHORT[metric]}"
         for direction, shown in DIRECTIONS.items()
         for metric in METRICS
     }
