@@ -2,16 +2,66 @@
 
 Cicchetti, Grassucci, Sigillo, Comminiello: Gramian Multimodal Representation Learning and Alignment,
 ICLR 2025, arXiv 2412.11959. vol(t; x_1 … x_m) = √|det G| with the Gram matrix G of t, x_1, …, x_m.
+The loss contrasts −vol(anchor of i; others of j) both ways with label smoothing, plus 0.1 times instance matching.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pmrl.contrastive import Temperature, info_nce
 from pmrl.errors import UserError
+from pmrl.matching import instance_matching, matchable
+from pmrl.method import Hyperparameters, Method
+from pmrl.networks import Embeddings
 from pmrl.spectral import gram_factors, safe_reciprocal, widen
+
+
+@dataclass(frozen=True)
+class GramHyperparameters(Hyperparameters):
+    """Defaults are the paper's."""
+
+    temperature: float = 0.07
+    label_smoothing: float = 0.1
+    matching_weight: float = 0.1
+
+
+class Gram(Method):
+    """Anchor against the others by the volume that they span together; scores by −volume."""
+
+    title = "GRAM"
+    reference = "Cicchetti et al. 2025, arXiv 2412.11959"
+    color = "#009E73"
+    Hyperparameters = GramHyperparameters
+    search_space = {
+        "learning_rate": (3e-4, 1e-3, 3e-3),
+        "temperature": (0.05, 0.07, 0.1, 0.2),
+        "matching_weight": (0.05, 0.1, 0.3),
+    }
+
+    def __init__(self, hyperparameters: GramHyperparameters) -> None:
+        super().__init__(hyperparameters)
+        self.temperature = Temperature(hyperparameters.temperature)
+
+    def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
+        """Contrastive term over −volume, and the matching term with negatives drawn by softmax(−volume)."""
+        anchor, others = embeddings.select([embeddings.anchor]), embeddings.select(embeddings.others)
+        logits = self.score(anchor, others) / self.temperature()
+        weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing
+        return {
+            "contrastive": info_nce(logits, matchable(embeddings), smoothing),
+            "matching": weight * instance_matching(embeddings, logits),
+        }
+
+    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
+        """−volume (queries, gallery items); one of the two sides is a single modality."""
+        if len(query.modalities) > 1:
+            return self.score(gallery, query).T
+        (vectors,) = query.vectors.values()
+        return -volume(vectors, gallery.stack(), gallery.mask())
 
 
 def volume(anchor: Tensor, gallery: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -63,36 +113,45 @@ class _Volume(torch.autograd.Function):
             absent = torch.arange(gallery.shape[1], device=gallery.device) >= present[:, None]
             lengths = singular_values.masked_fill(absent, 1)
             loadings = vectors * safe_reciprocal(singular_values)[:, None, :]
-            basis = loadings.mT.to(gallery.dtype) @ gallery  # row l is u_jl
-            projections = torch.einsum("qd,gmd->qgm", anchor, basis)
-            squared_norms = anchor.square().sum(1, keepdim=True)
-            squared_distances = squared_norms - projections.square().sum(2)
+            basis = loadings.mT.to(gallery.dtype) @ gallery  # row l of item j is u_jl
+            projections = _all_pairs(basis, anchor)
+            squared_norms = anchor.square().sum(1)
+            squared_distances = squared_norms - projections.square().sum(1)
             # below this the difference of the two squares is rounding error: the anchor lies in the span
             floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
-            distances = squared_distances.masked_fill(squared_distances <= floor, 0).sqrt()
-            volumes = lengths.prod(1).to(anchor.dtype)
+            distances = squared_distances.masked_fill_(squared_distances <= floor, 0).sqrt_()
+            volumes = lengths.prod(1, keepdim=True).to(anchor.dtype)
         ctx.save_for_backward(anchor, basis, vectors, lengths, projections, distances)
-        return distances * volumes
+        return (volumes * distances).T
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         anchor, basis, vectors, lengths, projections, distances = ctx.saved_tensors
+        gradient = gradient.T
         with torch.autocast(anchor.device.type, enabled=False):
             scaled = torch.where(distances > 0, gradient / distances, 0)
-            weighted = projections * scaled[..., None]
+            weighted = projections * scaled[:, None, :]
             volumes = lengths.prod(1).to(anchor.dtype)
             # ∂/∂t_i: Σ_j g_ij V_j e_ij/r_ij, the residual written out
-            anchor_gradient = (scaled @ volumes)[:, None] * anchor
-            anchor_gradient -= torch.einsum("qgm,g,gmd->qd", weighted, volumes, basis)
-            # Σ_i g_ij (r_ij u_jl − P_ijl e_ij/r_ij) for every item and l
-            stretch = (gradient * distances).sum(0)[:, None, None] * basis
-            pull = torch.einsum("qgm,qd->gmd", weighted, anchor)
-            within = torch.einsum("qgm,qgn->gmn", weighted, projections) @ basis
-            gallery_gradient = (vectors * _product_of_others(lengths)[:, None, :]).to(anchor.dtype) @ (
-                stretch - pull + within
+            anchor_gradient = torch.addmm(
+                (volumes @ scaled)[:, None] * anchor,
+                weighted.flatten(0, 1).T,
+                (volumes[:, None, None] * basis).flatten(0, 1),
+                alpha=-1,
             )
+            # Σ_i g_ij (r_ij u_jl − P_ijl e_ij/r_ij) for every item j and every l
+            pull = (weighted.flatten(0, 1) @ anchor).view_as(basis)
+            turn = weighted @ projections.mT
+            turn.diagonal(dim1=1, dim2=2).add_((gradient * distances).sum(1, keepdim=True))
+            spread = (vectors * _product_of_others(lengths)[:, None, :]).to(anchor.dtype)
+            gallery_gradient = spread @ torch.baddbmm(pull, turn, basis, beta=-1)
         return anchor_gradient, gallery_gradient, None
+
+
+def _all_pairs(basis: Tensor, anchor: Tensor) -> Tensor:
+    """Inner products ``(G, m, Q)`` of ``(G, m, d)`` and ``(Q, d)`` vectors."""
+    return (basis.flatten(0, 1) @ anchor.T).view(*basis.shape[:2], len(anchor))
 
 
 def _product_of_others(values: Tensor) -> Tensor:

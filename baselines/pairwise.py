@@ -5,7 +5,6 @@ Symmetric InfoNCE between the anchor and each other modality, with one learnable
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from pmrl.contrastive import Temperature, info_nce
@@ -40,13 +39,10 @@ class Pairwise(Method):
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """Mean over the other modalities of the symmetric InfoNCE with the anchor."""
-        anchor, present = embeddings.vectors[embeddings.anchor], embeddings.present[embeddings.anchor]
-        terms = []
-        for name in embeddings.others:
-            both = present & embeddings.present[name]
-            logits = anchor[both] @ embeddings.vectors[name][both].T / self.temperature()
-            terms.append(info_nce(logits, self.hyperparameters.label_smoothing))
-        return {"contrastive": torch.stack(terms).mean()}
+        anchor, others = embeddings.vectors[embeddings.anchor], embeddings.select(embeddings.others)
+        usable = embeddings.present[embeddings.anchor].unsqueeze(1) & others.mask()
+        logits = anchor @ others.stack().permute(1, 2, 0) / self.temperature()
+        return {"contrastive": info_nce(logits, usable.T, self.hyperparameters.label_smoothing).mean()}
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """Cosine of the centroids, (queries, gallery items)."""

@@ -4,6 +4,7 @@ Symmetric InfoNCE with label smoothing 0.1 and a learnable temperature, averaged
 modalities, plus 0.1 times instance matching. The original's captioning loss is generative and left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
@@ -45,31 +46,30 @@ class Vast(Method):
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """Contrastive term averaged over the subsets, and the matching term."""
+        subsets = self.subsets(embeddings.others)
         anchor, present = embeddings.vectors[embeddings.anchor], embeddings.present[embeddings.anchor]
-        terms = []
-        for subset in self.subsets(embeddings.others):
-            part = embeddings.select(subset)
-            usable = present & part.mask().any(dim=1)
-            logits = anchor[usable] @ part.fused()[usable].T / self.temperature()
-            terms.append(info_nce(logits, self.hyperparameters.label_smoothing))
-        with torch.no_grad():
-            similarity = anchor @ embeddings.fused().T / self.temperature()
+        usable = torch.stack([present & embeddings.select(subset).mask().any(dim=1) for subset in subsets])
+        logits = anchor @ subset_vectors(embeddings, subsets).mT / self.temperature()
+        weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing
         return {
-            "contrastive": torch.stack(terms).mean(),
-            "matching": self.hyperparameters.matching_weight * instance_matching(embeddings, similarity),
+            "contrastive": info_nce(logits, usable, smoothing).mean(),
+            "matching": weight * instance_matching(embeddings, logits[-1]),
         }
 
     def subsets(self, others: tuple[str, ...]) -> list[tuple[str, ...]]:
-        """All non-empty subsets of ``others``, or the singles and the full set if there are too many."""
+        """All non-empty subsets of ``others``, or the singles and the full set if there are too many; full set last."""
         if 2 ** len(others) - 1 <= self.hyperparameters.maximum_subsets:
             return list(chain.from_iterable(combinations(others, size + 1) for size in range(len(others))))
         return [(name,) for name in others] + [others]
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """Cosine of the sides' vectors, (queries, gallery items); a side without the anchor is fused."""
-        return side_vector(query) @ side_vector(gallery).T
+        """Cosine of the sides' vectors, (queries, gallery items)."""
+        return query.side_vector() @ gallery.side_vector().T
 
 
-def side_vector(side: Embeddings) -> Tensor:
-    """The anchor's vector if the side is the anchor alone, else the fused vector of its other modalities."""
-    return side.vectors[side.anchor] if side.modalities == (side.anchor,) else side.fused()
+def subset_vectors(embeddings: Embeddings, subsets: Sequence[tuple[str, ...]]) -> Tensor:
+    """Unit vectors (subsets, batch, dimension): a single modality's own vector, the fused one of several."""
+    singles = [subset[0] for subset in subsets if len(subset) == 1]
+    several = [subset for subset in subsets if len(subset) > 1]
+    parts = [torch.stack([embeddings.vectors[name] for name in singles])] if singles else []
+    return torch.cat(parts + ([embeddings.fused(several)] if several else []))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmrl.discovery import ROOT, method_files
 from pmrl.errors import UserError
+from pmrl.files import replacing
 from pmrl.settings import MAIN, load_config, run_settings
 
 if TYPE_CHECKING:
@@ -48,15 +49,11 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=function)
         sub.add_argument("--results", type=Path, default=Path("results"), help="results folder (%(default)s)")
-        sub.add_argument(
-            "--data", type=Path, default=Path("results/data"), help="feature stores (%(default)s)"
-        )
+        sub.add_argument("--data", type=Path, default=Path("results/data"), help="feature stores (%(default)s)")
         return sub
 
     sub = command("prepare", prepare, "Build the feature stores of data sets.")
-    sub.add_argument(
-        "datasets", nargs="+", metavar="NAME", help="a built-in data set, or a data card of your own"
-    )
+    sub.add_argument("datasets", nargs="+", metavar="NAME", help="a built-in data set, or a data card of your own")
 
     sub = command("check", check, "Check and describe a data card of your own, without writing anything.")
     sub.add_argument("card", type=Path, metavar="CARD")
@@ -101,11 +98,15 @@ def run_options(sub: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Build feature stores."""
+    """Build feature stores; ``<data>/<name>.checksum`` tells Snakemake which content a store has."""
     from pmrl.data import prepare as build
+    from pmrl.data.store import read_card
 
     for name in options.datasets:
-        print(build(name, options.data))
+        folder = build(name, options.data)
+        with replacing(folder.with_name(f"{folder.name}.checksum")) as temporary:
+            temporary.write_text(read_card(folder).checksum + "\n")
+        print(folder)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -161,9 +162,7 @@ def foundation(options: argparse.Namespace) -> None:
     from pmrl.runs import FOUNDATION, run_foundation
     from pmrl.settings import foundation_settings
 
-    settings = (
-        json.loads(options.settings) if options.settings else foundation_settings(load_config(options.config))
-    )
+    settings = json.loads(options.settings) if options.settings else foundation_settings(load_config(options.config))
     for run in each_run(options, FOUNDATION, MAIN, settings):
         run_foundation(run)
 

@@ -7,7 +7,7 @@ and the cross-attending matching transformer follow VAST (Chen et al. 2023, arXi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -45,9 +45,7 @@ class Batch:
 
     def rows(self, index: Tensor | slice) -> Batch:
         """The instances at ``index``."""
-        return Batch(
-            *({m: x[index] for m, x in part.items()} for part in (self.pooled, self.tokens, self.present))
-        )
+        return Batch(*({m: x[index] for m, x in part.items()} for part in (self.pooled, self.tokens, self.present)))
 
 
 @dataclass(frozen=True)
@@ -103,17 +101,17 @@ class Embeddings:
         """Unit vector along the sum of the present vectors, (batch, dimension)."""
         return functional.normalize(self.stack().sum(dim=1), dim=-1)
 
-    def fused(self) -> Tensor:
-        """The fused head's unit vector of the modalities at hand, (batch, dimension); the anchor is left out."""
-        return self.heads.fused(self.select(self.others))
+    def fused(self, subsets: Sequence[Sequence[str]]) -> Tensor:
+        """The fused head's unit vectors (subsets, batch, dimension) of subsets of the modalities but the anchor."""
+        return self.heads.fused(self.select(self.others), subsets)
+
+    def side_vector(self) -> Tensor:
+        """The vector of the only modality at hand, or the fused one of all but the anchor; (batch, dimension)."""
+        return self.vectors[self.modalities[0]] if len(self.modalities) == 1 else self.fused([self.others])[0]
 
     def match(self, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
         """Matching logits (pairs, 2) of the anchor of ``anchor_rows`` with the others of ``other_rows``."""
         return self.heads.matching(self, anchor_rows, other_rows)
-
-    def detach(self) -> Embeddings:
-        """The same values without gradients."""
-        return replace(self, vectors={m: z.detach() for m, z in self.vectors.items()})
 
 
 class Standardize(nn.Module):
@@ -169,17 +167,23 @@ class Encoder(nn.Module):
 
 
 class FusedHead(nn.Module):
-    """One linear map of the concatenated vectors of all modalities but the anchor; absent ones enter as zeros."""
+    """A linear map of the concatenated vectors of several modalities (never the anchor), normalised.
+
+    Absent modalities enter as zeros. The map starts as the sum, so that an untrained head gives the centroid.
+    """
 
     def __init__(self, others: Sequence[str], dimension: int) -> None:
         super().__init__()
-        self.maps = nn.ModuleDict({name: nn.Linear(dimension, dimension, bias=False) for name in others})
+        self.order = {name: place for place, name in enumerate(others)}
+        self.maps = nn.Parameter(torch.eye(dimension).repeat(len(others), 1, 1))
         self.bias = nn.Parameter(torch.zeros(dimension))
 
-    def forward(self, embeddings: Embeddings) -> Tensor:
-        """Unit vectors (batch, dimension)."""
-        total = sum(self.maps[name](vectors) for name, vectors in embeddings.vectors.items())
-        return functional.normalize(total + self.bias, dim=-1)
+    def forward(self, embeddings: Embeddings, subsets: Sequence[Sequence[str]]) -> Tensor:
+        """Unit vectors (subsets, batch, dimension), one for each subset of the modalities at hand."""
+        places = [self.order[name] for name in embeddings.modalities]
+        mapped = torch.einsum("bmd,mde->mbe", embeddings.stack(), self.maps[places])
+        member = mapped.new_tensor([[name in subset for name in embeddings.modalities] for subset in subsets])
+        return functional.normalize(torch.einsum("sm,mbe->sbe", member, mapped) + self.bias, dim=-1)
 
 
 class MatchingHead(nn.Module):
@@ -196,7 +200,7 @@ class MatchingHead(nn.Module):
             width,
             settings.attention_heads,
             dim_feedforward=2 * width,
-            dropout=settings.dropout,
+            dropout=0.0,
             activation="gelu",
             batch_first=True,
             norm_first=True,
@@ -210,15 +214,10 @@ class MatchingHead(nn.Module):
         sequence = embeddings.tokens[anchor] + self.kind[anchor]
         context = torch.cat([embeddings.tokens[m] + self.kind[m] for m in embeddings.others], dim=1)
         absent = torch.cat(
-            [
-                (~embeddings.present[m])[:, None].expand(-1, embeddings.tokens[m].shape[1])
-                for m in embeddings.others
-            ],
+            [(~embeddings.present[m])[:, None].expand(-1, embeddings.tokens[m].shape[1]) for m in embeddings.others],
             dim=1,
         )
-        read = self.transformer(
-            sequence[anchor_rows], context[other_rows], memory_key_padding_mask=absent[other_rows]
-        )
+        read = self.transformer(sequence[anchor_rows], context[other_rows], memory_key_padding_mask=absent[other_rows])
         return self.decision(read[:, 0])
 
 

@@ -1,8 +1,23 @@
-"""The spectral terms of PMRL's training objective (Liu et al., arXiv 2507.17343) and what goes with them."""
+"""PMRL (Liu, Xia, Ng, Chua: Principled Multimodal Representation Learning, arXiv 2507.17343, TPAMI 2026).
+
+Loss L^M + L^M′ + 0.1·IM: align the modalities of an instance by their singular values, keep instances apart by
+their leading directions, match instances. No modality is an anchor in L^M and L^M′; matching reads from the
+anchor's tokens, as in the paper it reads from the text.
+"""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+
+from pmrl.errors import UserError
+from pmrl.matching import instance_matching
+from pmrl.method import Hyperparameters, Method
+from pmrl.networks import Embeddings
+from pmrl.spectral import spectrum
+
+QUERIES_AT_ONCE = 64
 
 
 def alignment_loss(singular_values: Tensor, temperature: float, mask: Tensor | None = None) -> Tensor:
@@ -42,3 +57,117 @@ def instance_regularization(direction: Tensor, temperature: float) -> Tensor:
     logits = (direction / temperature) @ direction.T
     own = torch.arange(len(direction), device=direction.device)
     return cross_entropy(logits, own, reduction="sum") / max(len(direction), 1)
+
+
+@dataclass(frozen=True)
+class PmrlHyperparameters(Hyperparameters):
+    """Temperatures, weights of the terms, and the score.
+
+    Attributes:
+        alignment_temperature: τ1 (the paper's code: 0.05, and 0.01 for pre-training).
+        instance_temperature: τ2 (the paper's code: 0.1).
+        alignment_weight: weight of L^M.
+        regularization_weight: weight of L^M′.
+        matching_weight: weight of IM.
+        score: one of ``Pmrl.scores``.
+    """
+
+    alignment_temperature: float = 0.5
+    instance_temperature: float = 0.1
+    alignment_weight: float = 1.0
+    regularization_weight: float = 1.0
+    matching_weight: float = 0.1
+    score: str = "leading_direction"
+
+
+class Pmrl(Method):
+    """Alignment by the leading singular value.
+
+    Scores: ``leading_direction`` is the cosine of the two sides' leading directions, ``centroid`` that of their
+    centroids, ``singular_value`` is σ1 of all vectors of both sides (blind to sign, as the theory has it), and
+    ``fused`` is the cosine with the fused head's vector, as in the authors' code, where that head gets no
+    gradient from PMRL.
+    """
+
+    title = "PMRL"
+    reference = "Liu et al. 2026, arXiv 2507.17343"
+    color = "#D55E00"
+    Hyperparameters = PmrlHyperparameters
+    search_space = {
+        "learning_rate": (3e-4, 1e-3, 3e-3),
+        "alignment_temperature": (0.05, 0.1, 0.2, 0.5, 1.0),
+        "instance_temperature": (0.05, 0.1, 0.2),
+        "matching_weight": (0.05, 0.1, 0.3),
+    }
+
+    def __init__(self, hyperparameters: PmrlHyperparameters) -> None:
+        super().__init__(hyperparameters)
+        if hyperparameters.score not in self.scores:
+            raise UserError(f"PMRL has no score {hyperparameters.score!r}. Valid scores: {', '.join(self.scores)}.")
+
+    def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
+        """The three terms over the present modalities; a term of weight 0 is left out."""
+        values = self.hyperparameters
+        mask = embeddings.mask()
+        singular_values, direction = spectrum(embeddings.stack(), mask)
+        terms = {}
+        if values.alignment_weight:
+            alignment = alignment_loss(singular_values, values.alignment_temperature, mask)
+            terms["alignment"] = values.alignment_weight * alignment
+        if values.regularization_weight:
+            known = direction[mask.any(dim=1)]
+            regularization = instance_regularization(known, values.instance_temperature)
+            terms["regularization"] = values.regularization_weight * regularization
+        if values.matching_weight:
+            similarity = embeddings.vectors[embeddings.anchor] @ direction.T / values.instance_temperature
+            terms["matching"] = values.matching_weight * instance_matching(embeddings, similarity)
+        return terms
+
+    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
+        """Scores (queries, gallery items) by the chosen score."""
+        return self.scores[self.hyperparameters.score](query, gallery)
+
+
+def leading_direction_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+    """Cosine of the sides' leading directions u1."""
+    return leading_direction(query) @ leading_direction(gallery).T
+
+
+def leading_direction(side: Embeddings) -> Tensor:
+    """u1 of the modalities at hand, (batch, dimension)."""
+    return spectrum(side.stack(), side.mask()).direction
+
+
+def centroid_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+    """Cosine of the sides' centroids."""
+    return query.centroid() @ gallery.centroid().T
+
+
+def singular_value_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+    """σ1 of the vectors of both sides together, for every pair."""
+    return torch.cat([_pair_values(query.rows(slice(i, i + QUERIES_AT_ONCE)), gallery) for i in _starts(query)])
+
+
+def _starts(query: Embeddings) -> range:
+    return range(0, len(query), QUERIES_AT_ONCE)
+
+
+def _pair_values(query: Embeddings, gallery: Embeddings) -> Tensor:
+    shape = len(query), len(gallery)
+    first = query.stack()[:, None].expand(*shape, -1, -1)
+    second = gallery.stack()[None].expand(*shape, -1, -1)
+    together = torch.cat([first, second], dim=2).flatten(0, 1)
+    return spectrum(together).singular_values[:, 0].view(shape)
+
+
+def fused_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+    """Cosine of the fused head's vector with the single modality on the other side."""
+    return query.side_vector() @ gallery.side_vector().T
+
+
+Pmrl.scores = {
+    "leading_direction": leading_direction_score,
+    "centroid": centroid_score,
+    "singular_value": singular_value_score,
+    "fused": fused_score,
+}

@@ -3,10 +3,9 @@
 
 rule prepare:
     input:
-        source("pmrl/data/store.py"),
-        lambda wildcards: source(f"pmrl/data/{wildcards.dataset}.py"),
+        lambda wildcards: [source(path) for path in code_files(wildcards.dataset)],
     output:
-        f"{DATA}/{{dataset}}/card.yaml",
+        f"{DATA}/{{dataset}}.checksum",
     params:
         data=DATA,
     log:

@@ -44,7 +44,7 @@ rule collect:
 rule table:
     input:
         rules.collect.output,
-        expand(f"{DATA}/{{dataset}}/card.yaml", dataset=DATASETS),
+        stores(),
         source("pmrl/statistics.py"),
         source("pmrl/tables/render.py"),
         lambda wildcards: source(f"pmrl/tables/{wildcards.name}.py"),
@@ -69,7 +69,7 @@ rule table:
 rule figure:
     input:
         rules.collect.output,
-        expand(f"{DATA}/{{dataset}}/card.yaml", dataset=DATASETS),
+        stores(),
         source("pmrl/statistics.py"),
         source("pmrl/figures/style.py"),
         lambda wildcards: source(f"pmrl/figures/{wildcards.name}.py"),

@@ -7,7 +7,7 @@ for seeds in seed_chunks():
         name:
             f"foundation_seeds_{seeds[0]}_to_{seeds[-1]}"
         input:
-            card=card,
+            store=f"{DATA}/{{dataset}}.checksum",
             method=source(method_file(config["foundation_method"])),
             code=shared_code(),
         output:
@@ -29,7 +29,7 @@ for seeds in seed_chunks():
         name:
             f"train_seeds_{seeds[0]}_to_{seeds[-1]}"
         input:
-            card=card,
+            store=f"{DATA}/{{dataset}}.checksum",
             foundation=run_outputs("foundation", seeds),
             method=lambda wildcards: source(method_file(wildcards.method)),
             code=shared_code(),

@@ -3,7 +3,7 @@
 
 rule search:
     input:
-        card=card,
+        store=f"{DATA}/{{dataset}}.checksum",
     output:
         f"{RESULTS}/tuning/{{dataset}}/{{method}}.csv",
     params:
