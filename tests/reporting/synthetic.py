@@ -1,6 +1,7 @@
 """A small results folder with known answers: every value of the records is a function written below."""
 
 import json
+import shutil
 from itertools import permutations
 from pathlib import Path
 
@@ -155,3 +156,15 @@ def write(folder: Path) -> Path:
         (folder / "data" / dataset).mkdir(parents=True, exist_ok=True)
         (folder / "data" / dataset / "card.yaml").write_text(yaml.safe_dump(card(dataset), sort_keys=False))
     return folder
+
+
+def copy(folder: Path, target: Path) -> Path:
+    """An independent copy of a results folder."""
+    return Path(shutil.copytree(folder, target))
+
+
+def drop(folder: Path, condition: str) -> None:
+    """Remove the records and ranks that a query names, as if those runs were missing."""
+    for name in ("records", "ranks"):
+        frame = pd.read_parquet(folder / f"{name}.parquet")
+        frame.drop(frame.query(condition).index).to_parquet(folder / f"{name}.parquet")

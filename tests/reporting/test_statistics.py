@@ -1,0 +1,144 @@
+"""Intervals, tests and corrections against closed forms, SciPy and worked examples."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pmrl.statistics import area_under, compare, holm, paired_bootstrap, summarize, t_interval
+
+values = st.lists(st.floats(-100, 100), min_size=2, max_size=12)
+
+
+@given(values)
+def test_interval_of_a_mean_is_that_of_scipy(sample):
+    estimate = t_interval(sample)
+    assert estimate.mean == pytest.approx(np.mean(sample), abs=1e-9)
+    assume(np.ptp(sample) > 1e-6)
+    expected = stats.t.interval(0.95, len(sample) - 1, loc=np.mean(sample), scale=stats.sem(sample))
+    assert (estimate.low, estimate.high) == pytest.approx(expected, abs=1e-6)
+
+
+def test_three_seeds_give_the_interval_of_a_textbook():
+    # s = 1, t(0.975, 2) = 4.302653: half width 4.302653 / √3
+    estimate = t_interval([29, 30, 31])
+    assert estimate.high - estimate.mean == pytest.approx(4.302653 / np.sqrt(3), abs=1e-5)
+
+
+def test_one_seed_has_a_mean_and_no_interval():
+    estimate = t_interval([30.0])
+    assert (estimate.mean, estimate.n) == (30.0, 1)
+    assert np.isnan([estimate.low, estimate.high]).all()
+
+
+def test_a_missing_value_lowers_n_and_does_not_count_as_zero():
+    assert t_interval([30.0, np.nan, 32.0]) == t_interval([30.0, 32.0])
+
+
+def test_no_value_has_no_mean():
+    assert np.isnan(t_interval([]).mean)
+
+
+def test_summary_of_a_table_equals_the_interval_of_each_group():
+    frame = pd.DataFrame({"method": list("aabbbc"), "value": [1.0, 3.0, 2.0, 4.0, 9.0, 5.0]})
+    table = summarize(frame, ["method"]).set_index("method")
+    for method, part in frame.groupby("method"):
+        expected = t_interval(part["value"])
+        row = table.loc[method]
+        assert row["n"] == expected.n
+        assert [row["mean"], row["low"], row["high"]] == pytest.approx(
+            [expected.mean, expected.low, expected.high], nan_ok=True
+        )
+
+
+def test_holm_by_hand():
+    # sorted .005 .01 .03 .04 → ×4 .02, ×3 .03, ×2 .06, ×1 .04 raised to .06
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_ignores_tests_that_were_not_made():
+    assert holm([0.01, np.nan, 0.04]) == pytest.approx([0.02, np.nan, 0.04], nan_ok=True)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_never_lowers_a_p_value_and_keeps_the_order(p_values):
+    corrected = holm(p_values)
+    assert (corrected >= np.array(p_values)).all() and (corrected <= 1).all()
+    order = np.argsort(p_values, kind="stable")
+    assert (np.diff(corrected[order]) >= 0).all()
+    assert (corrected <= np.minimum(1, len(p_values) * np.array(p_values)) + 1e-12).all()
+
+
+def hits(rate, seeds=3, items=200, seed=0):
+    return 100.0 * (np.random.default_rng(seed).random((seeds, items)) < rate)
+
+
+def test_bootstrap_effect_is_the_difference_of_the_means():
+    first, second = hits(0.5, seed=1), hits(0.3, seed=2)
+    comparison = paired_bootstrap(first - second)
+    assert comparison.effect == pytest.approx(first.mean() - second.mean())
+    assert comparison.low < comparison.effect < comparison.high
+    assert comparison.p < 0.01
+
+
+def test_bootstrap_is_antisymmetric_and_repeatable():
+    difference = hits(0.5, seed=1) - hits(0.4, seed=2)
+    there, back, again = (paired_bootstrap(sign * difference) for sign in (1, -1, 1))
+    assert there == again
+    assert (there.effect, there.low, there.high) == pytest.approx((-back.effect, -back.high, -back.low), abs=1e-4)
+    assert there.p == back.p
+
+
+def test_bootstrap_interval_of_independent_items_is_near_the_normal_one():
+    difference = hits(0.5, seeds=1, items=2000, seed=3) - hits(0.5, seeds=1, items=2000, seed=4)
+    comparison = paired_bootstrap(difference)
+    half = 1.96 * difference.std() / np.sqrt(2000)
+    assert comparison.high - comparison.effect == pytest.approx(half, rel=0.06)
+
+
+def test_seeds_that_disagree_widen_the_interval():
+    base = hits(0.5, items=400, seed=5) - hits(0.5, items=400, seed=6)
+    shifted = base + np.array([[-20.0], [0.0], [20.0]])
+    narrow, wide = paired_bootstrap(base), paired_bootstrap(shifted)
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+def test_equal_methods_do_not_differ():
+    comparison = paired_bootstrap(np.zeros((3, 50)))
+    assert (comparison.effect, comparison.p) == (0, 1)
+
+
+def test_false_alarms_stay_below_the_level():
+    """Two methods of equal quality over many repetitions: the test is conservative, not lucky."""
+    alarms = [
+        paired_bootstrap(hits(0.4, items=100, seed=2 * i) - hits(0.4, items=100, seed=2 * i + 1)).p < 0.05
+        for i in range(300)
+    ]
+    assert np.mean(alarms) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_effect_size_is_the_mean_over_the_deviation():
+    difference = hits(0.6, seed=7) - hits(0.4, seed=8)
+    comparison = paired_bootstrap(difference)
+    assert comparison.size == pytest.approx(difference.mean() / difference.std())
+    assert comparison.size_low < comparison.size < comparison.size_high
+
+
+def test_missing_answers_are_left_out_on_both_sides():
+    difference = hits(0.6, seed=7) - hits(0.4, seed=8)
+    difference[0, :50] = np.nan
+    assert paired_bootstrap(difference).effect == pytest.approx(np.nanmean(difference))
+
+
+def test_only_common_seeds_and_items_are_compared():
+    first = pd.DataFrame([[100.0, 0.0, 100.0], [0.0, 0.0, 100.0]], index=[0, 1], columns=["a", "b", "c"])
+    second = pd.DataFrame([[0.0, 0.0]], index=[1], columns=["a", "c"])
+    comparison = compare(first, second)
+    assert (comparison.effect, comparison.seeds, comparison.items) == (50.0, 1, 2)
+
+
+def test_area_under_a_straight_line_is_its_middle():
+    assert area_under([0, 0.1, 0.5], [40, 38, 30]) == pytest.approx(35)
+    assert area_under([0.5, 0, 0.1], [30, 40, 38]) == pytest.approx(35)

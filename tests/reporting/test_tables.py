@@ -1,0 +1,204 @@
+"""Tables from synthetic records whose answers are known in closed form."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+
+from pmrl import tables
+from pmrl.errors import UserError
+from pmrl.results import Results
+from pmrl.statistics import half_width
+from pmrl.tables import ablation, any_modality, datasets, render, retrieval_zero_shot
+
+HALF = half_width(1.0, 3)  # every synthetic cell is (x − 1, x, x + 1) over the three seeds
+
+
+def cell(frame, **keys):
+    chosen = np.logical_and.reduce([frame[key] == value for key, value in keys.items()])
+    assert chosen.sum() == 1
+    return frame[chosen].iloc[0]
+
+
+def test_retrieval_gives_mean_and_interval_of_the_seeds(results):
+    frame = retrieval_zero_shot.build(Results(results))
+    keys = {"dataset": "digits", "method": "vast", "direction": "forth", "metric": "recall@5", "score": "own"}
+    row = cell(frame, reranked=False, **keys)
+    expected = synthetic.recall("vast", "main", "zero_shot", 1, "fou", "others", "recall@5")
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx((expected, expected - HALF, expected + HALF))
+    assert row["n"] == 3
+
+
+def test_chance_is_k_over_the_gallery(results):
+    frame = retrieval_zero_shot.build(Results(results))
+    assert set(frame.loc[frame["metric"] == "recall@5", "chance"]) == {5.0}
+    assert set(frame.loc[frame["metric"] == "median_rank", "chance"]) == {50.5}
+
+
+def test_a_value_at_chance_is_marked(own_results):
+    records = pd.read_parquet(own_results / "records.parquet")
+    low = (records["method"] == "gram") & (records["metric"] == "recall@1")
+    records.loc[low, "value"] = records.loc[low, "seed"].astype(float)  # mean 1 = chance
+    records.to_parquet(own_results / "records.parquet")
+    source = Results(own_results)
+    shown = retrieval_zero_shot.show(retrieval_zero_shot.build(source), source)
+    column = "anchor → others: R@1"
+    assert shown.loc[shown["method"] == "GRAM", column].str.contains("†").all()
+    assert not shown.loc[shown["method"] != "GRAM", column].str.contains("†").any()
+
+
+def test_removing_a_seed_lowers_n_and_is_shown(own_results):
+    synthetic.drop(own_results, "method == 'vast' and seed == 2 and dataset == 'emoji' and gallery == 'others'")
+    source = Results(own_results)
+    frame = retrieval_zero_shot.build(source)
+    row = cell(frame, dataset="emoji", method="vast", direction="forth", metric="recall@1", score="own", reranked=False)
+    expected = synthetic.recall("vast", "main", "zero_shot", 1, "text", "others", "recall@1")
+    assert row["n"] == 2
+    assert row["mean"] == pytest.approx(expected - 0.5)  # seeds 0 and 1 only
+    shown = retrieval_zero_shot.show(frame, source)
+    line = cell(shown, **{"data set": "emoji", "method": "VAST", "scoring": "own score"})
+    assert line["anchor → others: R@1"].endswith("(n=2)") and line["seeds"] == "3"
+
+
+def test_a_missing_run_is_a_dash(own_results):
+    synthetic.drop(own_results, "method == 'vast' and dataset == 'emoji'")
+    source = Results(own_results)
+    shown = retrieval_zero_shot.show(retrieval_zero_shot.build(source), source)
+    lines = shown[(shown["data set"] == "emoji") & (shown["method"] == "VAST")]
+    assert len(lines) == 4
+    assert (lines.drop(columns=["data set", "scoring", "method"]) == render.MISSING).all(axis=None)
+
+
+def test_a_data_set_that_is_asked_for_and_missing_is_a_dash(own_results):
+    synthetic.drop(own_results, "dataset == 'emoji'")
+    source = Results(own_results, {"datasets": ["digits", "emoji"]})
+    shown = any_modality.show(any_modality.build(source), source)
+    assert (shown.loc[shown["data set"] == "emoji", "all pairs"] == render.MISSING).all()
+
+
+def test_an_incomplete_seed_never_enters_a_mean_over_pairs(own_results):
+    synthetic.drop(own_results, "method == 'pmrl' and seed == 2 and query == 'pix' and gallery == 'mor'")
+    frame = any_modality.build(Results(own_results))
+    keys = {"dataset": "digits", "method": "pmrl", "regime": "zero_shot"}
+    with_pair = cell(frame, scope="other", **keys)
+    without_pair = cell(frame, scope="anchor", **keys)
+    assert (with_pair["n"], without_pair["n"]) == (2, 3)
+
+
+def test_any_modality_is_the_mean_over_ordered_pairs(results):
+    frame = any_modality.build(Results(results))
+    pairs = [(a, b) for a in synthetic.DATASETS["emoji"] for b in synthetic.DATASETS["emoji"] if a != b]
+    scopes = {
+        "all": pairs,
+        "anchor": [pair for pair in pairs if "text" in pair],
+        "other": [pair for pair in pairs if "text" not in pair],
+    }
+    for scope, chosen in scopes.items():
+        values = [synthetic.recall("gram", "main", "zero_shot", 1, *pair, "recall@1") for pair in chosen]
+        row = cell(frame, dataset="emoji", method="gram", regime="zero_shot", scope=scope)
+        assert row["mean"] == pytest.approx(np.mean(values))
+
+
+def test_share_of_better_pairs_counts_pairs(results):
+    frame = any_modality.build(Results(results))
+    row = cell(frame, dataset="emoji", method="gram", regime="zero_shot", scope=any_modality.SHARE)
+    assert (row["mean"], row["n_pairs"]) == (50.0, 12)  # GRAM wins wherever a picture is involved: 6 of 12
+
+
+def test_best_is_marked_only_where_the_difference_is_real(results):
+    frame = ablation.build(Results(results))
+    keys = {"dataset": "digits", "regime": "zero_shot", "task": "own"}
+    block = frame[np.logical_and.reduce([frame[key] == value for key, value in keys.items()])]
+    marks = {(row.method, row.variant): row.mark for row in block.itertuples()}
+    assert marks["pmrl", "main"] == ""  # one item of 100 ahead of the variant without matching
+    assert marks["pmrl", "without_matching"] == "second"  # seven items ahead of the next
+
+
+def test_a_refusal_is_explained(own_results):
+    records = pd.read_parquet(own_results / "records.parquet")
+    records = records.drop(records.query("method == 'gram' and dataset == 'digits'").index)
+    refused = records.iloc[:1].assign(method="gram", dataset="digits", metric="unsupported", value=np.nan)
+    refused["reason"] = "needs fewer modalities"
+    pd.concat([records, refused]).to_parquet(own_results / "records.parquet")
+    source = Results(own_results)
+    shown = retrieval_zero_shot.show(retrieval_zero_shot.build(source), source)
+    assert "GRAM on digits: needs fewer modalities" in shown.attrs["notes"]
+
+
+def test_counts_of_the_data_sets_come_from_the_cards(results):
+    source = Results(results)
+    shown = datasets.show(datasets.build(source), source)
+    assert list(shown["data set"]) == ["digits", "emoji"]
+    assert shown.loc[0, "modalities (dimension)"].startswith("**fou** 10, kar 11")
+    assert list(shown.loc[0, ["pre-training", "train", "validation", "test"]]) == ["1,000", "400", "100", "100"]
+
+
+@pytest.mark.parametrize("name", tables.available())
+def test_every_table_is_written_three_times_and_again_the_same(name, results, tmp_path):
+    first = tables.write(name, results, tmp_path / "a")
+    second = tables.write(name, results, tmp_path / "b")
+    assert [path.suffix for path in first] == [".csv", ".md", ".tex"]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert len(pd.read_csv(first[0])) > 0
+
+
+@pytest.mark.parametrize("name", tables.available())
+def test_latex_rows_have_as_many_cells_as_the_head(name, results, tmp_path):
+    text = tables.write(name, results, tmp_path)[2].read_text()
+    for columns, body in re.findall(r"\\begin{tabular}{(l+)}\n(.*?)\\end{tabular}", text, re.DOTALL):
+        rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert rows
+        for row in rows:
+            spanned = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", row))
+            assert len(re.findall(r"(?<!\\)&", row)) + 1 + spanned == len(columns), row
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert all(text.count(rule) >= 1 for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX engine on this machine")
+def test_latex_compiles(results, tmp_path):
+    inputs = [tables.write(name, results, tmp_path)[2].name for name in tables.available()]
+    lines = [rf"\input{{{name}}}\clearpage" for name in inputs]
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    (tmp_path / "all.tex").write_text("\n".join([head, *lines, r"\end{document}"]))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert run.returncode == 0, run.stdout[-2000:]
+
+
+def test_special_signs_survive_latex():
+    assert render.escape("50 % of a_b & **c_d** <u>σ1</u>") == (r"50 \% of a\_b \& \textbf{c\_d} \underline{$\sigma$1}")
+
+
+def test_an_unknown_name_lists_the_valid_ones(results, tmp_path):
+    with pytest.raises(UserError, match=r"'retrieval'.*any_modality.*retrieval_zero_shot"):
+        tables.write("retrieval", results, tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"records\.parquet: not found"):
+        tables.write("ablation", tmp_path, tmp_path)
+
+
+def test_a_missing_column_is_named(own_results, tmp_path):
+    records = pd.read_parquet(own_results / "records.parquet")
+    records.drop(columns="reranked").to_parquet(own_results / "records.parquet")
+    with pytest.raises(UserError, match="column reranked is missing"):
+        tables.write("ablation", own_results, tmp_path)
+
+
+def test_a_repeated_cell_is_refused_and_not_averaged(own_results, tmp_path):
+    records = pd.read_parquet(own_results / "records.parquet")
+    pd.concat([records, records.iloc[:1]]).to_parquet(own_results / "records.parquet")
+    with pytest.raises(UserError, match="1 rows repeat a cell"):
+        tables.write("ablation", own_results, tmp_path)
+
+
+def test_a_damaged_file_is_named(own_results, tmp_path):
+    (own_results / "records.parquet").write_bytes(b"not a table")
+    with pytest.raises(UserError, match=r"records\.parquet: not a readable parquet file"):
+        tables.write("ablation", own_results, tmp_path)
