@@ -15,6 +15,9 @@ from torch.autograd.function import once_differentiable
 
 from pmrl.errors import UserError
 
+# Every threshold is set by the rounding of float32, the type that vectors are trained in, also for float64.
+_ROUNDING = torch.finfo(torch.float32).eps
+
 
 class Spectrum(NamedTuple):
     """Singular values ``(batch, modalities)``, descending, and leading direction ``(batch, dimension)``."""
@@ -96,12 +99,8 @@ def gram_factors(z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def safe_reciprocal(singular_values: Tensor) -> Tensor:
-    """1/σ_j, and 0 where σ_j vanishes beside σ1 and u_j = Z v_j/σ_j would be rounding error.
-
-    The Gram matrix cannot tell a value below the resolution of float32 from 0, whatever the type of Z.
-    """
-    smallest = 4 * torch.finfo(torch.float32).eps * singular_values[..., :1]
-    vanishing = singular_values <= smallest
+    """1/σ_j, and 0 where σ_j vanishes beside σ1 and u_j = Z v_j/σ_j would be rounding error."""
+    vanishing = singular_values <= 4 * _ROUNDING * singular_values[..., :1]
     return singular_values.masked_fill(vanishing, 1).reciprocal().masked_fill(vanishing, 0)
 
 
@@ -119,15 +118,15 @@ class _Spectrum(torch.autograd.Function):
 
     - σ_j = 0: σ_j grows in every direction, like a norm at 0; its gradient is 0, the mean of all directions.
     - σ1 = σ2: σ1 and u1 change as if the first singular pair were the one that ``spectrum`` describes. The
-      factor 1/(σ1² − σ_j²) tapers to 0 once the relative gap is below √eps, where rounding the input already
-      turns u1 by more than √eps; so it is at most 1/(√eps·σ1²).
+      factor 1/(σ1² − σ_j²) tapers to 0 once the gap is below √ε·σ1², where ε is the rounding of float32:
+      there, rounding the input turns u1 by √ε or more. So the gradient is at most (1 + 2/√ε)|h|/σ1 long.
     """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(z.device.type, enabled=False):
             singular_values, vectors = gram_factors(z)
-            vectors = _oriented(singular_values, vectors, torch.finfo(z.dtype).eps)
+            vectors = _oriented(singular_values, vectors)
             loading = vectors[..., 0] * safe_reciprocal(singular_values)[..., :1]
             direction = torch.einsum("bk,bkd->bd", loading.to(z.dtype), z)
         ctx.save_for_backward(z, singular_values, vectors)
@@ -144,7 +143,7 @@ class _Spectrum(torch.autograd.Function):
             products = torch.einsum("bkd,bd->bk", z, direction_gradient).to(vectors.dtype)
             products = torch.einsum("bkj,bk->bj", vectors, products)
             # Σ_{j>1} p_j v_j/(σ1² − σ_j²), with half of the term −u1 u1ᵀh v1ᵀ/σ1: the sum below has it twice
-            weights = products * _inverse_gaps(singular_values, torch.finfo(z.dtype).eps)
+            weights = products * _inverse_gaps(singular_values)
             weights[..., 0] = -products[..., 0] * inverse[..., 0] ** 2 / 2
             turn = torch.einsum("bkj,bj->bk", vectors, weights) * inverse
             # every term but h v1ᵀ/σ1 is a k×k matrix times the vectors
@@ -154,11 +153,11 @@ class _Spectrum(torch.autograd.Function):
             return torch.baddbmm(outer, mixing.to(z.dtype), z)
 
 
-def _oriented(singular_values: Tensor, vectors: Tensor, eps: float) -> Tensor:
+def _oriented(singular_values: Tensor, vectors: Tensor) -> Tensor:
     """Turn the vectors of the leading space so that the first one is the pair ``spectrum`` promises."""
     count = vectors.shape[-1]
     squares = singular_values.square()
-    leading_space = squares[..., :1] - squares <= 4 * count * eps * squares[..., :1]
+    leading_space = squares[..., :1] - squares <= 4 * count * _ROUNDING * squares[..., :1]
     coordinates = vectors * leading_space[..., None, :]  # row m: modality m projected on the leading space
     total = coordinates.sum(-2)
     lengths = coordinates.norm(dim=-1)
@@ -166,7 +165,7 @@ def _oriented(singular_values: Tensor, vectors: Tensor, eps: float) -> Tensor:
     first = (lengths > 0.5 / count**0.5).int().argmax(-1)
     fallback = coordinates.gather(-2, first[..., None, None].expand_as(coordinates[..., :1, :])).squeeze(-2)
     # unit vectors differ in length by rounding, which must not decide the sign
-    negligible = total.norm(dim=-1, keepdim=True) <= 128 * torch.finfo(torch.float32).eps
+    negligible = total.norm(dim=-1, keepdim=True) <= 128 * _ROUNDING
     target = torch.nn.functional.normalize(torch.where(negligible, fallback, total), dim=-1)
     # Householder reflection that takes the first axis to ∓target; the sign avoids cancellation
     sign = torch.where(target[..., :1] < 0, -1.0, 1.0)
@@ -177,11 +176,11 @@ def _oriented(singular_values: Tensor, vectors: Tensor, eps: float) -> Tensor:
     return sign[..., None] * (scale * projected[..., :, None] * normal[..., None, :] - vectors)
 
 
-def _inverse_gaps(singular_values: Tensor, eps: float) -> Tensor:
-    """1/(σ1² − σ_j²), tapering linearly to 0 where the gap is below √eps·σ1²."""
+def _inverse_gaps(singular_values: Tensor) -> Tensor:
+    """1/(σ1² − σ_j²), tapering linearly to 0 where the gap is below √ε·σ1²."""
     squares = singular_values.square()
     gaps = squares[..., :1] - squares
-    floor = eps**0.5 * squares[..., :1]
+    floor = _ROUNDING**0.5 * squares[..., :1]
     bounded = torch.maximum(gaps, floor)
     return torch.where(bounded > 0, gaps / bounded.square(), 0)
 
