@@ -67,6 +67,7 @@ OTHERS = "others"
 PROPOSED = "pmrl"
 # The foundation's own test stands among the zero-shot rows: it is where continued training starts from.
 FOUNDATION, ZERO_SHOT = "foundation", "zero_shot"
+REGIMES = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned", "scratch": "from scratch"}
 
 
 class Results:

@@ -9,9 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pmrl.figures import style
-from pmrl.results import PROPOSED, Results
+from pmrl.results import PROPOSED, REGIMES, Results
 from pmrl.tables import ablation
-from pmrl.tables.any_modality import REGIMES
 
 
 def draw(results: Results) -> Figure:

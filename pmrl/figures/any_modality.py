@@ -9,8 +9,8 @@ from matplotlib.patches import Patch
 
 from pmrl.errors import UserError
 from pmrl.figures import style
-from pmrl.results import PROPOSED, Results
-from pmrl.tables.any_modality import REGIMES, recalls
+from pmrl.results import PROPOSED, REGIMES, Results
+from pmrl.tables.any_modality import recalls
 
 BETTER, WORSE, EQUAL, UNKNOWN = "#3B7FB6", "#C4C4C4", "#EDEDED", "white"
 INK = {BETTER: "white", WORSE: "black", EQUAL: "black", UNKNOWN: "black"}

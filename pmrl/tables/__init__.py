@@ -7,7 +7,7 @@ from typing import Any
 
 from pmrl.errors import UserError
 
-SHARED = {"__init__", "cells", "contrasts", "render"}
+SHARED = {"__init__", "cells", "contrasts", "directions", "render"}
 
 
 def available() -> list[str]:

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from pmrl.results import Results
+from pmrl.results import REGIMES, Results
 from pmrl.statistics import summarize
-from pmrl.tables.any_modality import REGIMES, pairs, recalls, seed_means
+from pmrl.tables.any_modality import pairs, recalls, seed_means
 from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
 from pmrl.tables.contrasts import Hits, mark_leaders
 

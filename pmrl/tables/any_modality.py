@@ -4,18 +4,17 @@ from itertools import permutations
 
 import pandas as pd
 
-from pmrl.results import PROPOSED, Results
+from pmrl.results import PROPOSED, REGIMES, Results
 from pmrl.statistics import summarize
 from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
 from pmrl.tables.contrasts import Hits, mark_leaders
+from pmrl.tables.directions import REPORTED_VARIANTS
 
 TITLE = "Any-modality retrieval"
 CAPTION = (
     "Recall@1 in percent by cosine, averaged over ordered pairs of modalities: all pairs, those that "
     "contain the anchor, those that do not; and the share of pairs in which PMRL is above the method."
 )
-REPORTED_VARIANTS = ("main", "paper_values")
-REGIMES = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned", "scratch": "from scratch"}
 SCOPES = {"all": "all pairs", "anchor": "with the anchor", "other": "without the anchor"}
 SHARE = "pmrl_better"
 TASK = ("cosine", False)
@@ -28,17 +27,17 @@ def pairs(results: Results, dataset: str, scope: str = "all") -> list[tuple[str,
     return [pair for pair in everything if scope == "all" or (anchor in pair) == (scope == "anchor")]
 
 
-def recalls(results: Results) -> pd.DataFrame:
-    """Recall@1 by cosine of single modalities: one row per run and ordered pair."""
+def recalls(results: Results, corrupted: bool = False) -> pd.DataFrame:
+    """Recall@1 by cosine of single modalities, on clean or on corrupted data: a row per run and ordered pair."""
     records = results.records
-    chosen = records["metric"].eq("recall@1") & records["corruption"].eq("none") & ~records["reranked"]
-    records = records[chosen & records["score"].eq("cosine")]
+    chosen = records["metric"].eq("recall@1") & records["corruption"].ne("none").eq(corrupted)
+    records = records[chosen & records["score"].eq("cosine") & ~records["reranked"]]
     return _within(records, results, "all")
 
 
-def seed_means(results: Results, records: pd.DataFrame, scope: str) -> pd.DataFrame:
+def seed_means(results: Results, records: pd.DataFrame, scope: str = "all") -> pd.DataFrame:
     """Mean over the scope's pairs, per run; a run that lacks a pair has no such mean and is left out."""
-    keys = ["dataset", "method", "variant", "regime", "seed"]
+    keys = ["dataset", "method", "variant", "regime", "seed", "corruption", "level"]
     groups = _within(records, results, scope).groupby(keys, sort=False)["value"]
     runs = groups.agg(value="mean", count="count").reset_index()
     sizes = {dataset: len(pairs(results, dataset, scope)) for dataset in results.datasets}
