@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pmrl.discovery import ROOT, method_files
 from pmrl.errors import UserError
 from pmrl.files import replacing
-from pmrl.settings import MAIN, load_config, run_settings
+from pmrl.settings import MAIN, load_config, run_settings, study_settings
 
 if TYPE_CHECKING:
     import torch
@@ -80,21 +80,35 @@ def parser() -> argparse.ArgumentParser:
     for name in ("table", "figure"):
         sub = command(name, artefact, f"Write one {name} from the records.")
         sub.add_argument("name", metavar="NAME")
+        study_options(sub)
         sub.set_defaults(kind=name)
     return top
 
 
 def run_options(sub: argparse.ArgumentParser) -> None:
     """Options of the commands that train."""
-    source = sub.add_mutually_exclusive_group()
-    source.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
-    source.add_argument("--settings", help="the run's settings as JSON, instead of a config")
+    study_options(sub)
     sub.add_argument("--dataset", required=True)
     sub.add_argument("--seeds", type=int, nargs="+", default=[0], help="indices of seeds (%(default)s)")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (%(default)s)")
     sub.add_argument(
         "--threads", type=int, default=1, help="threads of one run; results may depend on it (%(default)s)"
     )
+
+
+def study_options(sub: argparse.ArgumentParser) -> None:
+    """Where a command takes its settings from."""
+    source = sub.add_mutually_exclusive_group()
+    source.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
+    source.add_argument("--settings", type=json_object, help="the settings as JSON, instead of a config")
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object given on the command line."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -162,7 +176,7 @@ def foundation(options: argparse.Namespace) -> None:
     from pmrl.runs import FOUNDATION, run_foundation
     from pmrl.settings import foundation_settings
 
-    settings = json.loads(options.settings) if options.settings else foundation_settings(load_config(options.config))
+    settings = options.settings or foundation_settings(load_config(options.config))
     for run in each_run(options, FOUNDATION, MAIN, settings):
         run_foundation(run)
 
@@ -171,9 +185,8 @@ def train(options: argparse.Namespace) -> None:
     """Train and evaluate one method for each seed."""
     from pmrl.runs import run_method
 
-    if options.settings:
-        settings = json.loads(options.settings)
-    else:
+    settings = options.settings
+    if not settings:
         config = load_config(options.config)
         settings = run_settings(config, options.dataset, options.method, options.variant)
     for run in each_run(options, options.method, options.variant, settings):
@@ -215,7 +228,8 @@ def artefact(options: argparse.Namespace) -> None:
         from pmrl.tables import write
     else:
         from pmrl.figures import write
-    write(options.name, options.results, options.results / f"{options.kind}s")
+    study = options.settings or study_settings(load_config(options.config))
+    write(options.name, options.results, options.results / f"{options.kind}s", study, options.data)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-
 # Stands for −∞ where a candidate does not count; finite, so that gradients stay so.
 _LOWEST = -1e30
 

@@ -21,7 +21,7 @@ from pmrl.retrieval import median_rank, ranks, recall
 
 RECALL_LEVELS = (1, 5, 10)
 RERANKED_CANDIDATES = 50
-PAIRS_AT_ONCE = 8192
+PAIRS_AT_ONCE = 2048
 OTHERS = "others"
 
 
@@ -96,8 +96,7 @@ def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> lis
     for pair in permutations(embeddings.modalities, 2):
         task = direction(embeddings, pair[:1], pair[1:])
         results += [
-            plain_result(task, name, score(task.query_side, task.gallery_side))
-            for name, score in scores.items()
+            plain_result(task, name, score(task.query_side, task.gallery_side)) for name, score in scores.items()
         ]
     if len(embeddings.others) > 1:
         results += list(anchor_results(embeddings, scores, rerank and method.trains_matching))
@@ -140,12 +139,12 @@ def reranked_result(
     query_rows = task.queries.repeat_interleave(best.shape[1])
     candidate_rows = task.candidates[best.flatten()]
     anchor_rows, other_rows = (query_rows, candidate_rows) if from_anchor else (candidate_rows, query_rows)
+    matching_head = embeddings.heads.matching
+    inputs = matching_head.read(embeddings)
     matching = torch.cat(
         [
-            embeddings.match(anchors, others).log_softmax(dim=1)[:, 1]
-            for anchors, others in zip(
-                anchor_rows.split(PAIRS_AT_ONCE), other_rows.split(PAIRS_AT_ONCE), strict=True
-            )
+            matching_head(inputs, anchors, others).log_softmax(dim=1)[:, 1]
+            for anchors, others in zip(anchor_rows.split(PAIRS_AT_ONCE), other_rows.split(PAIRS_AT_ONCE), strict=True)
         ]
     ).view_as(best)
     found, place = (best == task.positive.unsqueeze(1)).max(dim=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -111,7 +112,8 @@ class Embeddings:
 
     def match(self, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
         """Matching logits (pairs, 2) of the anchor of ``anchor_rows`` with the others of ``other_rows``."""
-        return self.heads.matching(self, anchor_rows, other_rows)
+        matching = self.heads.matching
+        return matching(matching.read(self), anchor_rows, other_rows)
 
 
 class Standardize(nn.Module):
@@ -189,36 +191,92 @@ class FusedHead(nn.Module):
 class MatchingHead(nn.Module):
     """Does the anchor of one instance belong to the other modalities of another?
 
-    A transformer reads the anchor's tokens, attends to the others' tokens and decides from the first token.
+    Self-attention layers read the anchor's tokens; the first token then attends to the others' tokens, passes a
+    feed-forward block and is judged by a 2-way head. With one layer this is a transformer decoder layer of which
+    only the token that is judged is computed, so that all that depends on one instance is computed once for it.
     """
 
     def __init__(self, modalities: Sequence[str], settings: NetworkSettings) -> None:
         super().__init__()
         width = settings.width
+        self.attention_heads = settings.attention_heads
         self.kind = nn.ParameterDict({name: nn.Parameter(0.02 * torch.randn(width)) for name in modalities})
-        layer = nn.TransformerDecoderLayer(
-            width,
-            settings.attention_heads,
-            dim_feedforward=2 * width,
-            dropout=0.0,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
-        )
-        self.transformer = nn.TransformerDecoder(layer, settings.layers, norm=nn.LayerNorm(width))
-        self.decision = nn.Linear(width, 2)
+        self.reader = nn.ModuleList(SelfAttention(width, settings.attention_heads) for _ in range(settings.layers))
+        self.query = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
+        self.key_value = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width))
+        self.output = nn.Linear(width, width)
+        self.feed_forward = feed_forward(width)
+        self.decision = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2))
 
-    def forward(self, embeddings: Embeddings, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
-        """Logits (pairs, 2), "no" first; every named row has its anchor, or at least one other, present."""
+    def read(self, embeddings: Embeddings) -> MatchingInputs:
+        """All that the head needs of each instance, computed once for any number of pairs."""
         anchor = embeddings.anchor
         sequence = embeddings.tokens[anchor] + self.kind[anchor]
+        for layer in self.reader:
+            sequence = layer(sequence)
+        first = sequence[:, 0]
         context = torch.cat([embeddings.tokens[m] + self.kind[m] for m in embeddings.others], dim=1)
-        absent = torch.cat(
-            [(~embeddings.present[m])[:, None].expand(-1, embeddings.tokens[m].shape[1]) for m in embeddings.others],
-            dim=1,
+        present = torch.cat(
+            [embeddings.present[m][:, None].expand(embeddings.tokens[m].shape[:2]) for m in embeddings.others], dim=1
         )
-        read = self.transformer(sequence[anchor_rows], context[other_rows], memory_key_padding_mask=absent[other_rows])
-        return self.decision(read[:, 0])
+        keys, values = self.key_value(context).chunk(2, dim=-1)
+        heads = (self.attention_heads, -1)
+        return MatchingInputs(
+            first,
+            self.query(first).unflatten(-1, heads).unsqueeze(2),
+            keys.unflatten(-1, heads).transpose(1, 2),
+            values.unflatten(-1, heads).transpose(1, 2),
+            present[:, None, None],
+        )
+
+    def forward(self, inputs: MatchingInputs, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
+        """Logits (pairs, 2), "no" first; every named row has its anchor, or at least one other, present."""
+        attended = functional.scaled_dot_product_attention(
+            inputs.query[anchor_rows],
+            inputs.keys[other_rows],
+            inputs.values[other_rows],
+            attn_mask=inputs.present[other_rows],
+        )
+        token = inputs.first[anchor_rows] + self.output(attended.flatten(1))
+        return self.decision(token + self.feed_forward(token))
+
+
+class MatchingInputs(NamedTuple):
+    """What matching needs of each instance.
+
+    Attributes:
+        first: (batch, width) the anchor's first token, read.
+        query: (batch, heads, 1, width / heads).
+        keys: (batch, heads, context tokens, width / heads).
+        values: as ``keys``.
+        present: (batch, 1, 1, context tokens).
+    """
+
+    first: Tensor
+    query: Tensor
+    keys: Tensor
+    values: Tensor
+    present: Tensor
+
+
+class SelfAttention(nn.Module):
+    """Self-attention with a residual connection, normalised before (no feed-forward block)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.projection = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 3 * width))
+        self.output = nn.Linear(width, width)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """(batch, tokens, width) to the same shape."""
+        parts = self.projection(sequence).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2).chunk(3, dim=1)
+        return sequence + self.output(functional.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2))
+
+
+def feed_forward(width: int) -> nn.Module:
+    """The transformer's feed-forward block, normalised before."""
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
 
 class Heads(nn.Module):

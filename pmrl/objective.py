@@ -69,7 +69,7 @@ class PmrlHyperparameters(Hyperparameters):
         alignment_weight: weight of L^M.
         regularization_weight: weight of L^M′.
         matching_weight: weight of IM.
-        score: one of ``Pmrl.scores``.
+        score: one of ``SCORES``.
     """
 
     alignment_temperature: float = 0.5
@@ -102,8 +102,8 @@ class Pmrl(Method):
 
     def __init__(self, hyperparameters: PmrlHyperparameters) -> None:
         super().__init__(hyperparameters)
-        if hyperparameters.score not in self.scores:
-            raise UserError(f"PMRL has no score {hyperparameters.score!r}. Valid scores: {', '.join(self.scores)}.")
+        if hyperparameters.score not in SCORES:
+            raise UserError(f"PMRL has no score {hyperparameters.score!r}. Valid scores: {', '.join(SCORES)}.")
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """The three terms over the present modalities; a term of weight 0 is left out."""
@@ -125,7 +125,7 @@ class Pmrl(Method):
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """Scores (queries, gallery items) by the chosen score."""
-        return self.scores[self.hyperparameters.score](query, gallery)
+        return SCORES[self.hyperparameters.score](query, gallery)
 
 
 def leading_direction_score(query: Embeddings, gallery: Embeddings) -> Tensor:
@@ -165,7 +165,7 @@ def fused_score(query: Embeddings, gallery: Embeddings) -> Tensor:
     return query.side_vector() @ gallery.side_vector().T
 
 
-Pmrl.scores = {
+SCORES = {
     "leading_direction": leading_direction_score,
     "centroid": centroid_score,
     "singular_value": singular_value_score,

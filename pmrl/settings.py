@@ -45,10 +45,7 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
     filled = with_defaults(config, schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
     if errors:
-        lines = [
-            f"  {'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}"
-            for error in errors
-        ]
+        lines = [f"  {'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
         raise UserError(
             f"{name}: the config is not valid:\n" + "\n".join(lines) + "\nSee config/README.md for every key."
         )
@@ -109,9 +106,7 @@ def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str
         raise UserError(f"Unknown method {method!r}. Valid methods: {', '.join(method_files())}.")
     variants = {MAIN: {}, **config["variants"].get(method, {})}
     if variant not in variants:
-        raise UserError(
-            f"Method {method!r} has no variant {variant!r}. Valid variants: {', '.join(variants)}."
-        )
+        raise UserError(f"Method {method!r} has no variant {variant!r}. Valid variants: {', '.join(variants)}.")
     return {
         "network": config["network"],
         "training": config["training"],
@@ -128,6 +123,11 @@ def foundation_settings(config: dict[str, Any]) -> dict[str, Any]:
         "network": config["network"],
         "training": config["training"],
     }
+
+
+def study_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """What tables and figures need to know of the config."""
+    return {"datasets": config["datasets"]}
 
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:

@@ -100,11 +100,9 @@ def train_stage(
     held_out = Batch.from_dataset(dataset, dataset.indices("validation"), device)
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(
-        parameters, lr=method.hyperparameters.learning_rate, betas=ADAM_BETAS, weight_decay=WEIGHT_DECAY
+        parameters, lr=method.hyperparameters.learning_rate, betas=ADAM_BETAS, weight_decay=WEIGHT_DECAY, fused=True
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, stage.steps)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, stage.steps))
     order = batch_indices(
         len(rows), stage.batch_size, stage.steps, derived_seed("batches", stage.name, dataset.card.name, seed)
     )

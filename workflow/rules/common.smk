@@ -10,7 +10,7 @@ from pmrl.data import code_files
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.figures import available as available_figures
-from pmrl.settings import check_config, foundation_settings, run_settings, runs
+from pmrl.settings import check_config, foundation_settings, run_settings, runs, study_settings
 from pmrl.tables import available as available_tables
 
 

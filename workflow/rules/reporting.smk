@@ -60,10 +60,12 @@ rule table:
     params:
         results=RESULTS,
         data=DATA,
+        settings=as_json(study_settings(config)),
     log:
         f"{RESULTS}/logs/tables/{{name}}.log",
     shell:
-        "pmrl table {wildcards.name:q} --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+        "pmrl table {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
+        " --settings {params.settings:q} > {log:q} 2>&1"
 
 
 rule figure:
@@ -84,7 +86,9 @@ rule figure:
     params:
         results=RESULTS,
         data=DATA,
+        settings=as_json(study_settings(config)),
     log:
         f"{RESULTS}/logs/figures/{{name}}.log",
     shell:
-        "pmrl figure {wildcards.name:q} --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+        "pmrl figure {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
+        " --settings {params.settings:q} > {log:q} 2>&1"
