@@ -13,7 +13,6 @@ from pmrl.figures import available as available_figures
 from pmrl.settings import check_config, foundation_settings, run_settings, runs, study_settings
 from pmrl.tables import available as available_tables
 
-
 try:
     config.update(check_config(config, "config"))
 except UserError as error:

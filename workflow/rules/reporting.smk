@@ -32,11 +32,11 @@ rule collect:
         f"{RESULTS}/ranks.parquet",
         f"{RESULTS}/curves.parquet",
         f"{RESULTS}/methods.json",
+    log:
+        f"{RESULTS}/logs/collect.log",
     params:
         folders=run_folders(),
         results=RESULTS,
-    log:
-        f"{RESULTS}/logs/collect.log",
     shell:
         "pmrl collect {params.folders:q} --results {params.results:q} > {log:q} 2>&1"
 
@@ -57,12 +57,12 @@ rule table:
             caption="../report/{name}.rst",
             labels={"table": "{name}"},
         ),
+    log:
+        f"{RESULTS}/logs/tables/{{name}}.log",
     params:
         results=RESULTS,
         data=DATA,
         settings=as_json(study_settings(config)),
-    log:
-        f"{RESULTS}/logs/tables/{{name}}.log",
     shell:
         "pmrl table {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"
@@ -83,12 +83,12 @@ rule figure:
             caption="../report/{name}.rst",
             labels={"figure": "{name}"},
         ),
+    log:
+        f"{RESULTS}/logs/figures/{{name}}.log",
     params:
         results=RESULTS,
         data=DATA,
         settings=as_json(study_settings(config)),
-    log:
-        f"{RESULTS}/logs/figures/{{name}}.log",
     shell:
         "pmrl figure {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"

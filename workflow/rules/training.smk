@@ -12,15 +12,15 @@ for seeds in seed_chunks():
             code=shared_code(),
         output:
             run_outputs("foundation", seeds),
+        log:
+            f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+        threads: 1
         params:
             settings=as_json(foundation_settings(config)),
             seeds=seeds,
             results=RESULTS,
             data=DATA,
             device=config["device"],
-        log:
-            f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
-        threads: 1
         shell:
             "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
             " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
@@ -35,6 +35,9 @@ for seeds in seed_chunks():
             code=shared_code(),
         output:
             run_outputs("{method}/{variant}", seeds),
+        log:
+            f"{RESULTS}/logs/train/{{dataset}}.{{method}}.{{variant}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+        threads: 1
         params:
             settings=lambda wildcards: as_json(
                 run_settings(config, wildcards.dataset, wildcards.method, wildcards.variant)
@@ -43,9 +46,6 @@ for seeds in seed_chunks():
             results=RESULTS,
             data=DATA,
             device=config["device"],
-        log:
-            f"{RESULTS}/logs/train/{{dataset}}.{{method}}.{{variant}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
-        threads: 1
         shell:
             "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q} --variant {wildcards.variant:q}"
             " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"

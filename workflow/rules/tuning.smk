@@ -6,13 +6,13 @@ rule search:
         store=f"{DATA}/{{dataset}}.checksum",
     output:
         f"{RESULTS}/tuning/{{dataset}}/{{method}}.csv",
+    log:
+        f"{RESULTS}/logs/tuning/{{dataset}}.{{method}}.log",
+    threads: 1
     params:
         results=RESULTS,
         data=DATA,
         config=workflow.overwrite_configfiles[0] if workflow.overwrite_configfiles else "config/config.yaml",
-    log:
-        f"{RESULTS}/logs/tuning/{{dataset}}.{{method}}.log",
-    threads: 1
     shell:
         "pmrl tune --config {params.config:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
         " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
