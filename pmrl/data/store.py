@@ -107,9 +107,7 @@ def save(dataset: Dataset, folder: Path) -> Dataset:
     Raises:
         UserError: the data set breaks a rule of `pmrl.data.checks.check`, or the folder cannot be written.
     """
-    check_shapes(dataset)
-    dataset = _completed(dataset)
-    check(dataset)
+    dataset = completed(dataset)
     folder = Path(folder)
     # While files are being exchanged there is no card, hence no store.
     (folder / CARD).unlink(missing_ok=True)
@@ -196,8 +194,13 @@ def text_digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _completed(dataset: Dataset) -> Dataset:
-    """The data set with sizes and counts in its card, exact number types, and zeros where absent."""
+def completed(dataset: Dataset) -> Dataset:
+    """The checked data set with sizes and counts in its card, exact number types, and zeros where absent.
+
+    Raises:
+        UserError: the data set breaks a rule of `pmrl.data.checks.check`.
+    """
+    check_shapes(dataset)
     pooled, tokens, present, modalities = {}, {}, {}, {}
     for name, modality in dataset.card.modalities.items():
         mask = np.asarray(dataset.present[name], dtype=bool)
@@ -207,7 +210,9 @@ def _completed(dataset: Dataset) -> Dataset:
         modalities[name] = replace(modality, dimension=pooled[name].shape[1], tokens=tuple(tokens[name].shape[1:]))
     counts = {split: int((dataset.items["split"] == split).sum()) for split in SPLITS}
     card = replace(dataset.card, modalities=modalities, counts=counts)
-    return replace(dataset, card=card, pooled=pooled, tokens=tokens, present=present)
+    dataset = replace(dataset, card=card, pooled=pooled, tokens=tokens, present=present)
+    check(dataset)
+    return dataset
 
 
 def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
