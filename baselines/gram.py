@@ -104,6 +104,8 @@ class _Volume(torch.autograd.Function):
     - ∂vol/∂t_i = V_j e_ij/r_ij;
     - ∂vol/∂X_j = Σ_l (V_j/s_jl) (r_ij u_jl − P_ijl e_ij/r_ij) v_jlᵀ, where V_j/s_jl is the product of the
       other singular values, so nothing is divided by a small one.
+
+    u_jl = X_j v_jl/s_jl is never formed: m×m matrices are applied to inner products instead of vectors.
     """
 
     @staticmethod
@@ -112,46 +114,39 @@ class _Volume(torch.autograd.Function):
             singular_values, vectors = gram_factors(gallery)
             absent = torch.arange(gallery.shape[1], device=gallery.device) >= present[:, None]
             lengths = singular_values.masked_fill(absent, 1)
-            loadings = vectors * safe_reciprocal(singular_values)[:, None, :]
-            basis = loadings.mT.to(gallery.dtype) @ gallery  # row l of item j is u_jl
-            projections = _all_pairs(basis, anchor)
+            to_basis = (vectors * safe_reciprocal(singular_values)[:, None, :]).to(gallery.dtype)
+            products = (gallery.flatten(0, 1) @ anchor.T).view(*gallery.shape[:2], len(anchor))
+            projections = to_basis.mT @ products
             squared_norms = anchor.square().sum(1)
             squared_distances = squared_norms - projections.square().sum(1)
             # below this the difference of the two squares is rounding error: the anchor lies in the span
             floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
             distances = squared_distances.masked_fill_(squared_distances <= floor, 0).sqrt_()
             volumes = lengths.prod(1, keepdim=True).to(anchor.dtype)
-        ctx.save_for_backward(anchor, basis, vectors, lengths, projections, distances)
+        ctx.save_for_backward(anchor, gallery, vectors, lengths, to_basis, projections, distances)
         return (volumes * distances).T
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        anchor, basis, vectors, lengths, projections, distances = ctx.saved_tensors
+        anchor, gallery, vectors, lengths, to_basis, projections, distances = ctx.saved_tensors
         gradient = gradient.T
         with torch.autocast(anchor.device.type, enabled=False):
             scaled = torch.where(distances > 0, gradient / distances, 0)
             weighted = projections * scaled[:, None, :]
             volumes = lengths.prod(1).to(anchor.dtype)
-            # ∂/∂t_i: Σ_j g_ij V_j e_ij/r_ij, the residual written out
-            anchor_gradient = torch.addmm(
-                (volumes @ scaled)[:, None] * anchor,
-                weighted.flatten(0, 1).T,
-                (volumes[:, None, None] * basis).flatten(0, 1),
-                alpha=-1,
-            )
-            # Σ_i g_ij (r_ij u_jl − P_ijl e_ij/r_ij) for every item j and every l
-            pull = (weighted.flatten(0, 1) @ anchor).view_as(basis)
-            turn = weighted @ projections.mT
-            turn.diagonal(dim1=1, dim2=2).add_((gradient * distances).sum(1, keepdim=True))
-            spread = (vectors * _product_of_others(lengths)[:, None, :]).to(anchor.dtype)
-            gallery_gradient = spread @ torch.baddbmm(pull, turn, basis, beta=-1)
+            # Σ_j g_ij V_j e_ij/r_ij
+            anchor_gradient = (volumes @ scaled)[:, None] * anchor
+            along = (volumes[:, None, None] * to_basis) @ weighted
+            anchor_gradient.addmm_(along.flatten(0, 1).T, gallery.flatten(0, 1), alpha=-1)
+            del along
+            # Σ_l (V_j/s_jl) v_jl Σ_i g_ij (r_ij u_jl − P_ijl e_ij/r_ij)
+            stretch = (vectors * _product_of_others(lengths)[:, None, :]).to(anchor.dtype)
+            within = weighted @ projections.mT
+            within.diagonal(dim1=1, dim2=2).add_((gradient * distances).sum(1, keepdim=True))
+            gallery_gradient = ((stretch @ weighted).flatten(0, 1) @ anchor).view_as(gallery)
+            gallery_gradient.baddbmm_(stretch @ within @ to_basis.mT, gallery, beta=-1)
         return anchor_gradient, gallery_gradient, None
-
-
-def _all_pairs(basis: Tensor, anchor: Tensor) -> Tensor:
-    """Inner products ``(G, m, Q)`` of ``(G, m, d)`` and ``(Q, d)`` vectors."""
-    return (basis.flatten(0, 1) @ anchor.T).view(*basis.shape[:2], len(anchor))
 
 
 def _product_of_others(values: Tensor) -> Tensor:
