@@ -173,7 +173,8 @@ class Results:
             for method, about in self.methods.items()
             for variant in ["main", *about.get("variants", [])]
         ]
-        found = self.records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
+        trained = self.records[self.records["regime"].isin(REGIMES)]
+        found = trained[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
         everyone = dict.fromkeys([*described, *found])
         return [one for one in everyone if one[0] != FOUNDATION or regime == ZERO_SHOT]
 

@@ -109,7 +109,7 @@ def _draws(purpose: str, size: int) -> np.ndarray:
     return generator.multinomial(size, np.full(size, 1 / size), size=DRAWS).astype(np.float32)
 
 
-def paired_bootstrap(differences: np.ndarray) -> Comparison:
+def paired_bootstrap(*strata: np.ndarray) -> Comparison:
     """Test a mean paired difference by resampling seeds and items together, with replacement.
 
     Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds,
@@ -117,46 +117,80 @@ def paired_bootstrap(differences: np.ndarray) -> Comparison:
     With one seed only the items vary. The smallest possible p is 2/(DRAWS + 1).
 
     Args:
-        differences: (seeds, items) first minus second; NaN where either is missing.
+        strata: (seeds, items) first minus second, NaN where either is missing. Several strata (data sets) are
+            resampled independently and their means averaged.
 
     Source: A. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007.
     """
-    differences = np.asarray(differences, dtype=np.float64)
-    present = ~np.isnan(differences)
-    if not present.any():
+    strata = [np.asarray(differences, dtype=np.float64) for differences in strata]
+    strata = [differences for differences in strata if not np.isnan(differences).all()]
+    if not strata:
         return Comparison(*[np.nan] * 7, seeds=0, items=0)
-    seeds, items = differences.shape
-    filled = np.where(present, differences, 0.0)
-    effect = filled.sum() / present.sum()
-    size = _standardized(effect, (filled**2).sum() / present.sum())
+    effect, size = np.mean([_moments(differences) for differences in strata], axis=0)
+    means, sizes = np.mean([_resampled(i, differences) for i, differences in enumerate(strata)], axis=0)
+    tail = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+    low, high = np.nanpercentile(means, tail)
+    size_low, size_high = (np.nan, np.nan) if np.isnan(sizes).all() else np.nanpercentile(sizes, tail)
+    rarer = min((means <= 0).sum(), (means >= 0).sum())
+    p = min(1.0, 2 * (rarer + 1) / (len(means) + 1))
+    shown = (float(value) for value in (effect, low, high, size, size_low, size_high, p))
+    seeds, items = min(len(x) for x in strata), sum(x.shape[1] for x in strata)
+    return Comparison(*shown, seeds=seeds, items=items)
 
-    seed_draws, item_draws = _draws("seeds", seeds), _draws("items", items)
+
+def _moments(differences: np.ndarray) -> tuple[float, float]:
+    """Mean and Cohen's d_z of the differences that are there."""
+    mean = np.nanmean(differences)
+    return mean, _standardized(mean, np.nanmean(differences**2))
+
+
+def _resampled(stratum: int, differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same two of every resample, (DRAWS,) each; NaN where a resample hits no value."""
+    present = ~np.isnan(differences)
+    filled = np.where(present, differences, 0.0)
+    seeds, items = differences.shape
+    seed_draws, item_draws = _draws(f"seeds of {stratum}", seeds), _draws(f"items of {stratum}", items)
     count, first, second = (
         (seed_draws * (item_draws @ moment.T.astype(np.float32))).sum(axis=1, dtype=np.float64)
         for moment in (present, filled, filled**2)
     )
-    drawn = count > 0
-    means = first[drawn] / count[drawn]
-    sizes = _standardized(means, second[drawn] / count[drawn])
-    tail = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-    low, high = np.percentile(means, tail)
-    size_low, size_high = np.percentile(sizes, tail)
-    rarer = min((means <= 0).sum(), (means >= 0).sum())
-    p = min(1.0, 2 * (rarer + 1) / (len(means) + 1))
-    return Comparison(float(effect), low, high, float(size), size_low, size_high, p, seeds, items)
+    count = np.where(count > 0, count, np.nan)
+    return first / count, _standardized(first / count, second / count)
 
 
 def _standardized(mean: np.ndarray, mean_square: np.ndarray) -> np.ndarray:
     """Cohen's d_z from the first two moments; NaN where the variance vanishes."""
     variance = mean_square - np.square(mean)
-    safe = np.where(variance > 1e-9 * np.maximum(mean_square, 1e-30), variance, np.nan)
+    safe = np.where(variance > 1e-6 * mean_square, variance, np.nan)
     return mean / np.sqrt(safe)
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     """Paired bootstrap of two (seed × item) tables over the seeds and items that both have."""
+    return paired_bootstrap(difference(first, second).to_numpy())
+
+
+def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """First minus second (seed × item) over the seeds and items that both have."""
     first, second = first.align(second, join="inner")
-    return paired_bootstrap(first.to_numpy(dtype=float) - second.to_numpy(dtype=float))
+    return first.astype(float) - second.astype(float)
+
+
+def paired_t(differences: Sequence[float]) -> Comparison:
+    """Paired t-test of values that exist once per seed (or per data set): ``differences`` first minus second.
+
+    ``size`` is Cohen's d_z, without an interval; everything but the effect is NaN where there is only one.
+    """
+    estimate = t_interval(differences)
+    differences = np.asarray(differences, dtype=float)
+    deviation = np.nanstd(differences, ddof=1) if estimate.n > 1 else np.nan
+    if deviation > 0:
+        size = estimate.mean / deviation
+        p = float(2 * stats.t.sf(abs(size) * np.sqrt(estimate.n), estimate.n - 1))
+    else:
+        size, p = np.nan, np.nan if np.isnan(deviation) else float(estimate.mean == 0)
+    shown = (estimate.mean, estimate.low, estimate.high, size, np.nan, np.nan, p)
+    return Comparison(*shown, seeds=estimate.n, items=0)
 
 
 def area_under(levels: Sequence[float], values: Sequence[float]) -> float:

@@ -1,0 +1,188 @@
+"""Which of the paper's claims hold here: one test per claim and data set, judged by rules fixed beforehand."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from pmrl.discovery import ROOT
+from pmrl.errors import UserError
+from pmrl.results import Results
+from pmrl.statistics import Comparison, difference, holm, paired_bootstrap, paired_t
+from pmrl.tables import classification, noise_robustness, text_audio
+from pmrl.tables.contrasts import Hits, columns
+from pmrl.tables.significance import TASKS, hits
+
+TITLE = "Claims"
+CAPTION = (
+    "The paper's claims on our data, at our scale. Effect: first minus second, in points of the measure. Intervals "
+    "and p-values of retrieval come from a paired bootstrap over seeds and test items, all others from a paired "
+    "t-test over seeds; overall is the mean over these data sets. p is corrected by Holm within the table."
+)
+RULES = ROOT / "config" / "claims.yaml"
+OVERALL = "overall"
+VERDICTS = ("reproduced", "not reproduced", "inconclusive")
+TEXT_AUDIO, STABILITY = "text_audio", "gradient_variation"
+KEYS = ("claim", "source", "measure", "first", "second", "regime")
+
+
+def build(results: Results) -> pd.DataFrame:
+    """One row per claim and data set, and one per claim overall.
+
+    Raises:
+        UserError: a rule names an unknown measure or lacks a key.
+    """
+    rules = results.study.get("claims") or yaml.safe_load(RULES.read_text(encoding="utf-8"))
+    evidence = Evidence(results)
+    rows = []
+    for claim in rules["claims"]:
+        _check(claim)
+        told = {key: claim[key] for key in KEYS}
+        found = {dataset: evidence.differences(claim, dataset) for dataset in results.datasets}
+        tests = {dataset: test([part]) for dataset, part in found.items()} | {OVERALL: test(list(found.values()))}
+        rows += [{**told, "dataset": dataset, **columns(outcome)} for dataset, outcome in tests.items()]
+    frame = pd.DataFrame(rows)
+    frame["p_holm"] = holm(frame["p"].to_numpy(dtype=float))
+    frame["verdict"] = [verdict(row, rules) for row in frame.to_dict("records")]
+    return frame
+
+
+def test(parts: list[pd.DataFrame]) -> Comparison:
+    """Test the mean of some data sets' differences.
+
+    Args:
+        parts: (seed × item) tables, or (seed × 1) where a run has one value; empty where nothing is measured.
+    """
+    parts = [part for part in parts if part.size]
+    if any(part.shape[1] > 1 for part in parts):
+        return paired_bootstrap(*(part.to_numpy() for part in parts))
+    return paired_t(pd.concat(parts, axis=1).dropna().mean(axis=1) if parts else [])
+
+
+def verdict(row: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
+    """The rule: reproduced, not reproduced, or inconclusive; empty where nothing was measured."""
+    if np.isnan(row["effect"]):
+        return ""
+    if row["p_holm"] < rules["alpha"] and row["effect"] > 0:
+        return "reproduced"
+    smallest = rules["smallest_effect"]["ratio" if row["measure"] == STABILITY else "points"]
+    return "not reproduced" if row["high"] < smallest else "inconclusive"
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per claim and data set."""
+    rows = [
+        {
+            "claim": f"{row.claim} ({row.source})",
+            "data set": row.dataset,
+            "measure": row.measure.replace("_", " "),
+            "effect [95 % interval]": _effect(row),
+            "p (Holm)": "–" if np.isnan(row.p_holm) else f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
+            "verdict": _bold(row),
+        }
+        for row in frame.itertuples()
+    ]
+    shown = pd.DataFrame(rows)
+    overall = frame[frame["dataset"] == OVERALL]["verdict"]
+    counts = ", ".join(f"{(overall == word).sum()} {word}" for word in VERDICTS)
+    shown.attrs["notes"] = [
+        f"Overall: {counts}, {(overall == '').sum()} not measured.",
+        "Reproduced: corrected p below alpha and a positive effect. Not reproduced: the interval excludes any "
+        "effect as large as the smallest one of interest. Inconclusive: the data cannot tell. The rules stand in "
+        "config/claims.yaml. A dash: not measured.",
+    ]
+    return shown
+
+
+def _effect(row: object) -> str:
+    if np.isnan(row.effect):
+        return "–"
+    interval = "–" if np.isnan(row.low) else f"{row.low:+.2f}, {row.high:+.2f}"
+    return f"{row.effect:+.2f} [{interval}]".replace("-", "−")
+
+
+def _bold(row: object) -> str:
+    return f"**{row.verdict}**" if row.verdict and row.dataset == OVERALL else row.verdict or "–"
+
+
+def _check(claim: Mapping[str, Any]) -> None:
+    missing = set(KEYS) - set(claim)
+    if missing:
+        raise UserError(f"Rules of claims: {dict(claim)} lacks {', '.join(sorted(missing))}.")
+    if claim["measure"] not in MEASURES:
+        raise UserError(f"Rules of claims: unknown measure {claim['measure']!r}. Valid: {', '.join(MEASURES)}.")
+
+
+def _contestant(name: str) -> tuple[str, str]:
+    """(method, variant) of ``method`` or ``method/variant``."""
+    method, _, variant = name.partition("/")
+    return method, variant or "main"
+
+
+class Evidence:
+    """The paired differences that each measure of a claim rests on.
+
+    Args:
+        results: the results folder.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.hits: dict[str, Hits] = {}
+
+    def differences(self, claim: Mapping[str, Any], dataset: str) -> pd.DataFrame:
+        """First minus second on a data set, (seed × item) or (seed × 1); empty where either is missing."""
+        first, second = (MEASURES[claim["measure"]](self, claim, dataset, side) for side in ("first", "second"))
+        return pd.DataFrame() if first is None or second is None else difference(first, second)
+
+    def retrieval(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """Hits at rank 1, seed × item."""
+        regime, contestant = claim["regime"], _contestant(claim[side])
+        if regime not in self.hits:
+            self.hits[regime] = Hits(self.results, regime)
+        if claim["measure"] != TEXT_AUDIO:
+            return hits(self.results, self.hits[regime], dataset, claim["measure"], contestant)
+        pair = text_audio.sides(self.results).get(dataset)
+        both = [pair, pair[::-1]] if pair else []
+        return self.hits[regime].table(dataset, contestant, ("cosine", False), both)
+
+    def probe(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """The probe on all modalities, mean over kinds of folds."""
+        records = self.results.records
+        probed = records["regime"].eq(classification.REGIME) & records["query"].eq("all")
+        chosen = records[probed & records["metric"].eq(claim["measure"])]
+        return _by_seed(chosen, dataset, claim[side])
+
+    def noise(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """Area under the curve of one corruption."""
+        chosen = self._areas["corruption"].eq(claim["measure"]) & self._areas["quantity"].eq("area")
+        return _by_seed(self._areas[chosen], dataset, claim[side])
+
+    def stability(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """Minus the standard deviation over mean of the gradient norm in continued training: more is steadier."""
+        curves = self.results.curves
+        chosen = curves[curves["quantity"].eq("gradient_norm") & curves["stage"].eq("continued")]
+        norms = chosen.groupby(["dataset", "method", "variant", "seed"])["value"]
+        return _by_seed((-norms.std() / norms.mean()).rename("value").reset_index(), dataset, claim[side])
+
+    @cached_property
+    def _areas(self) -> pd.DataFrame:
+        return noise_robustness.areas(noise_robustness.curves(self.results))
+
+
+def _by_seed(values: pd.DataFrame, dataset: str, name: str) -> pd.DataFrame | None:
+    """One value per seed, (seed × 1)."""
+    method, variant = _contestant(name)
+    chosen = values["dataset"].eq(dataset) & values["method"].eq(method) & values["variant"].eq(variant)
+    return values[chosen].groupby("seed")[["value"]].mean() if chosen.any() else None
+
+
+MEASURES = {
+    **dict.fromkeys([*TASKS, TEXT_AUDIO], Evidence.retrieval),
+    **dict.fromkeys(classification.METRICS, Evidence.probe),
+    **dict.fromkeys(noise_robustness.CORRUPTIONS, Evidence.noise),
+    STABILITY: Evidence.stability,
+}

@@ -1,0 +1,52 @@
+"""Linear probes on frozen embeddings: what the embeddings know about the labels."""
+
+import pandas as pd
+
+from pmrl.results import Results
+from pmrl.statistics import summarize
+from pmrl.tables.cells import MEAN_NOTE, complete, refusals, spread
+
+TITLE = "Classification"
+CAPTION = (
+    "Linear probes (logistic regression) on frozen embeddings of all modalities, beside logistic regression on the "
+    "raw features; accuracy, area under the ROC curve, sensitivity and specificity in percent (higher is better)."
+)
+REGIME = "probe"
+RAW = "raw_features"
+FOLDS = {"split": "train / test split", "random": "random folds", "leave_site_out": "leave-site-out folds"}
+METRICS = {"accuracy": "accuracy", "auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
+KEYS = ["dataset", "folds", "input", "method", "variant", "metric"]
+
+
+def build(results: Results) -> pd.DataFrame:
+    """Estimates per (data set, folds, input, method, metric); the input is a modality or "all"."""
+    records = results.records
+    records = records[records["regime"].eq(REGIME)].rename(columns={"query": "input", "gallery": "folds"})
+    tasks = records[["dataset", "folds", "input"]].drop_duplicates().itertuples(index=False, name=None)
+    probed = records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
+    contestants = [one for one in results.contestants() if one[1] == "main"]
+    rows = [
+        (*task, *contestant, metric)
+        for task in tasks
+        for contestant in dict.fromkeys([*contestants, *probed])
+        for metric in METRICS
+    ]
+    return complete(summarize(records, KEYS), pd.DataFrame(rows, columns=KEYS))
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per data set, kind of folds and method, for probes that see all modalities."""
+    frame = frame[frame["input"] == "all"]
+    labels = [
+        "Logistic regression on raw features" if m == RAW else results.label(m, v)
+        for m, v in frame[["method", "variant"]].itertuples(index=False, name=None)
+    ]
+    frame = frame.assign(label=labels, folds=frame["folds"].map(FOLDS))
+    shown = spread(frame, {"dataset": "data set", "folds": "folds", "label": "method"}, "metric", METRICS)
+    shown.attrs["notes"] = [
+        MEAN_NOTE,
+        "With more than two classes AUC, sensitivity and specificity are means over classes, one against the rest. "
+        "Probes of single modalities stand in the CSV.",
+        *refusals(results),
+    ]
+    return shown

@@ -1,0 +1,35 @@
+"""What each method costs as the number of modalities grows."""
+
+import pandas as pd
+
+from pmrl.results import COLUMNS, Results
+
+TITLE = "Cost"
+CAPTION = (
+    "Trainable parameters, time of one optimiser step, time of one epoch and peak memory while training, by the "
+    "number k of modalities; single measurements on the machine that ran the study, so only ratios carry over."
+)
+HEADERS = {
+    "parameters": ("parameters", ",.0f"),
+    "step_milliseconds": ("step (ms)", ".1f"),
+    "epoch_seconds": ("epoch (s)", ".1f"),
+    "peak_megabytes": ("peak memory (MB)", ",.0f"),
+}
+
+
+def build(results: Results) -> pd.DataFrame:
+    """The measurements, method by method, with the step's time relative to the fastest method of the same k."""
+    costs = results.table("costs")[COLUMNS["costs"]]
+    order = {method: place for place, method in enumerate(results.methods)}
+    costs = costs.sort_values(["modalities", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
+    fastest = costs.groupby("modalities")["step_milliseconds"].transform("min")
+    return costs.assign(step_ratio=costs["step_milliseconds"] / fastest).reset_index(drop=True)
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per number of modalities and method."""
+    columns = {"modalities k": frame["modalities"].astype(str), "method": frame["method"].map(results.label)}
+    for column, (header, form) in HEADERS.items():
+        columns[header] = [format(value, form) if pd.notna(value) else "–" for value in frame[column]]
+    columns["step / fastest"] = [f"{ratio:.2f}" for ratio in frame["step_ratio"]]
+    return pd.DataFrame(columns)

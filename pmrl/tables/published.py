@@ -1,0 +1,81 @@
+"""Published numbers beside ours: other data, another scale, the same methods."""
+
+import pandas as pd
+
+from pmrl.discovery import ROOT
+from pmrl.results import Results
+from pmrl.tables import retrieval_fine_tuned, retrieval_zero_shot
+from pmrl.tables.cells import text
+from pmrl.tables.directions import METRICS
+
+TITLE = "Published numbers beside ours"
+CAPTION = (
+    "Recall in percent as published, and ours at the end: other data sets and another scale, so the numbers are not "
+    "comparable; only the order of the methods may be looked at. An empty cell is not known."
+)
+PUBLISHED = ROOT / "results" / "reference" / "published.csv"
+OURS = "this study (other data, other scale)"
+SETTINGS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
+SHOWN_METRICS = ("R@1", "R@10")
+BUILDERS = {"zero_shot": retrieval_zero_shot, "fine_tuned": retrieval_fine_tuned}
+DIRECTIONS = {"forth": "anchor_to_others", "back": "others_to_anchor"}
+COLUMNS = ["source", "method", "setting", "dataset", "modalities", "direction", "metric", "value", "witness"]
+
+
+def build(results: Results) -> pd.DataFrame:
+    """The published rows as committed, then ours by each method's own score, re-ranked where that exists."""
+    published = pd.read_csv(PUBLISHED)
+    measured = set(results.records["regime"])
+    ours = [_ours(results, setting) for setting in SETTINGS if setting in measured]
+    return pd.concat([published, *ours], ignore_index=True)
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per source, setting, data set and direction; one column per method."""
+    frame = frame[frame["metric"].isin(SHOWN_METRICS)]
+    methods = list(dict.fromkeys(frame["method"]))
+    keys = ["source", "setting", "dataset", "direction", "metric"]
+    rows = []
+    for names, part in frame.groupby(keys, sort=False):
+        cells = {row.method: _cell(row) for row in part.itertuples()}
+        source, setting, dataset, direction, metric = names
+        line = {"source": source, "setting": SETTINGS[setting], "data set": dataset}
+        line |= {"direction": direction.replace("_to_", " → ").replace("_", " "), "metric": metric}
+        rows.append(line | {method: cells.get(method, "") for method in methods})
+    shown = pd.DataFrame(rows)
+    shown.attrs["groups"] = 2
+    shown.attrs["notes"] = [
+        "Published values are transcriptions by third parties or re-measurements of released checkpoints, as the "
+        "column “witness” of the CSV says; where several papers measured one method, their numbers differ by 2–3 "
+        "points. Ours: mean ± half of the 95 % t-interval over seeds, each method's own score, the top 50 re-ranked "
+        "where the method trains a matching head.",
+    ]
+    return shown
+
+
+def _ours(results: Results, setting: str) -> pd.DataFrame:
+    frame = BUILDERS[setting].build(results)
+    frame = frame[frame["score"].eq("own") & frame["variant"].eq("main")].dropna(subset="mean")
+    keys = ["dataset", "method", "direction", "metric"]
+    frame = frame.sort_values("reranked", kind="stable").drop_duplicates(keys, keep="last")
+    frame = frame.sort_index()
+    return pd.DataFrame(
+        {
+            "source": OURS,
+            "method": frame["method"].map(results.label),
+            "setting": setting,
+            "dataset": frame["dataset"],
+            "modalities": frame["dataset"].map(lambda dataset: " ".join(results.cards[dataset]["modalities"])),
+            "direction": frame["direction"].map(DIRECTIONS),
+            "metric": frame["metric"].map(METRICS),
+            "value": frame["mean"],
+            "witness": "measured",
+            "low": frame["low"],
+            "high": frame["high"],
+            "n": frame["n"],
+        }
+    )
+
+
+def _cell(row: object) -> str:
+    return text(row.value, row.low, row.high) if row.source == OURS else f"{row.value:.1f}"

@@ -1,0 +1,115 @@
+"""Every method against every other: paired tests over seeds and test items, effect sizes, and who is tied."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from pmrl.results import REGIMES, Results
+from pmrl.statistics import compare, holm
+from pmrl.tables.any_modality import pairs
+from pmrl.tables.contrasts import ALPHA, Hits, columns
+from pmrl.tables.directions import REPORTED_VARIANTS
+
+TITLE = "Significance"
+CAPTION = (
+    "Paired differences in recall@1 (points), first method minus second: from the anchor to the others by each "
+    "method's own score, plain and re-ranked, and over all ordered pairs of modalities by cosine. The interval is "
+    "a paired bootstrap over seeds and test items; d_z is the difference over the standard deviation of the paired "
+    "differences; p is corrected by Holm within the table."
+)
+TASKS = {
+    "own": "own score, anchor → others",
+    "own_reranked": "own score, re-ranked, anchor → others",
+    "all": "all pairs, cosine",
+    "anchor": "pairs with the anchor, cosine",
+    "other": "pairs without the anchor, cosine",
+}
+SHOWN_TASKS = ("own", "own_reranked", "all")
+BLOCK = ["dataset", "regime", "task"]
+Contestant = tuple[str, str]
+
+
+def hits(results: Results, tables: Hits, dataset: str, task: str, contestant: Contestant) -> pd.DataFrame | None:
+    """Seed × item hits at rank 1 of a method at one of the ``TASKS``, or None where nothing is recorded."""
+    if task in ("own", "own_reranked"):
+        return tables.table(dataset, contestant, ("own", task == "own_reranked"), [results.sides(dataset)])
+    return tables.table(dataset, contestant, ("cosine", False), pairs(results, dataset, task))
+
+
+def build(results: Results) -> pd.DataFrame:
+    """One row per (data set, regime, task) and pair of methods, with the tie group of both."""
+    measured = set(results.records["regime"])
+    rows = []
+    for regime in (name for name in REGIMES if name in measured):
+        tables = Hits(results, regime)
+        contestants = [one for one in results.contestants(regime) if one[1] in REPORTED_VARIANTS]
+        for dataset in results.datasets:
+            for task in SHOWN_TASKS:
+                block = {"dataset": dataset, "regime": regime, "task": task}
+                answers = {one: hits(results, tables, dataset, task, one) for one in contestants}
+                present = [one for one, answer in answers.items() if answer is not None]
+                for first, second in combinations(present, 2):
+                    names = {"first": first[0], "first_variant": first[1], "second": second[0]}
+                    test = columns(compare(answers[first], answers[second]))
+                    rows.append({**block, **names, "second_variant": second[1], **test})
+    names = [*BLOCK, "first", "first_variant", "second", "second_variant", "effect", "low", "high", "p"]
+    frame = pd.DataFrame(rows, columns=None if rows else names)
+    frame["p_holm"] = holm(frame["p"].to_numpy(dtype=float))
+    return _with_groups(frame)
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per pair of methods that PMRL is part of; the CSV has all pairs."""
+    frame = frame[frame["first"].eq("pmrl") & frame["first_variant"].eq("main")]
+    rows = [
+        {
+            "data set": row.dataset,
+            "regime": REGIMES[row.regime],
+            "task": TASKS[row.task],
+            "PMRL against": results.label(row.second, row.second_variant),
+            "difference [95 % interval]": f"{row.effect:+.1f} [{row.low:+.1f}, {row.high:+.1f}]".replace("-", "−"),
+            "d_z [95 % interval]": _size(row),
+            "p (Holm)": f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
+            "groups": f"{row.first_group} : {row.second_group}",
+            "seeds": str(row.n),
+        }
+        for row in frame.itertuples()
+    ]
+    shown = pd.DataFrame(rows, columns=None if rows else ["data set", "regime", "task", "PMRL against"])
+    shown.attrs["groups"] = 3
+    shown.attrs["notes"] = [
+        "Groups: methods of one block in order of quality; group 1 holds the best and all that are tied with it, "
+        "group 2 the best of the rest and its ties, and so on (a tie: corrected p ≥ 0.05). PMRL's group : the other's.",
+    ]
+    return shown
+
+
+def _size(row: object) -> str:
+    if np.isnan(row.size):
+        return "–"
+    return f"{row.size:+.2f} [{row.size_low:+.2f}, {row.size_high:+.2f}]".replace("-", "−")
+
+
+def _with_groups(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the tie groups: leaders from the best down, each with everyone not significantly below it."""
+    frame = frame.assign(first_group=0, second_group=0)
+    for _, block in frame.groupby(BLOCK, sort=False):
+        gains: dict[Contestant, list[float]] = {}
+        p_values: dict[frozenset[Contestant], float] = {}
+        for row in block.itertuples():
+            first, second = (row.first, row.first_variant), (row.second, row.second_variant)
+            gains.setdefault(first, []).append(row.effect)
+            gains.setdefault(second, []).append(-row.effect)
+            p_values[frozenset((first, second))] = row.p_holm
+        rest = sorted(gains, key=lambda one: -np.mean(gains[one]))
+        group, groups = 0, {}
+        while rest:
+            group += 1
+            tied = [one for one in rest if one == rest[0] or p_values[frozenset((one, rest[0]))] >= ALPHA]
+            groups |= dict.fromkeys(tied, group)
+            rest = [one for one in rest if one not in groups]
+        for side in ("first", "second"):
+            contestants = zip(block[side], block[f"{side}_variant"], strict=True)
+            frame.loc[block.index, f"{side}_group"] = [groups[one] for one in contestants]
+    return frame
