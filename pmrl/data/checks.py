@@ -111,12 +111,14 @@ def check_finite(where: str, array: np.ndarray, ids: np.ndarray) -> None:
     """Test that an array holds finite numbers only.
 
     Raises:
-        UserError: naming the first item that does not.
+        UserError: naming the first item that does not, and the column, counted from 0.
     """
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    flat = array.reshape(len(array), -1)
+    finite = np.isfinite(flat)
     if not finite.all():
+        row, column = np.argwhere(~finite)[0]
         raise UserError(
-            f"{where}: item {ids[finite.argmin()]!r} has a value that is not a finite number; "
+            f"{where}: item {ids[row]!r}, column {column}: found {flat[row, column]}, expected a finite number; "
             "mend it, or mark the modality as absent for this item."
         )
 

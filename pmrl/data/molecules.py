@@ -21,7 +21,7 @@ from pmrl.data.encoders import (
     encode_texts,
     varying,
 )
-from pmrl.data.pictures import decode, png
+from pmrl.data.pictures import decode
 from pmrl.data.splits import split_by_group
 from pmrl.data.store import Card, Dataset, Modality
 
@@ -59,7 +59,10 @@ def build(cache: Path) -> Dataset:
         cache: not needed: all sources are installed packages.
     """
     table = read_table()
-    drawings = [decode(draw(smiles), DRAWING_SIZE) for smiles in tqdm(table["smiles"], desc="drawings", disable=None)]
+    drawings = [
+        decode(draw(smiles, DRAWING_SIZE), DRAWING_SIZE)
+        for smiles in tqdm(table["smiles"], desc="drawings", disable=None)
+    ]
     values = table[PROPERTIES].to_numpy(dtype=np.float64)
     encoded = {
         "name": encode_texts(list(table["caption"])),
@@ -76,10 +79,7 @@ def build(cache: Path) -> Dataset:
         pooled={name: varying(pooled, present[name]) for name, (pooled, _) in encoded.items()},
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
-        pictures={
-            key: png(decode(draw(smiles, PICTURE_SIZE), PICTURE_SIZE))
-            for key, smiles in zip(table["id"], table["smiles"], strict=True)
-        },
+        pictures={key: draw(smiles, PICTURE_SIZE) for key, smiles in zip(table["id"], table["smiles"], strict=True)},
     )
 
 
@@ -132,8 +132,8 @@ def scaffold(molecule: "Mol") -> str:
     return MurckoScaffold.MurckoScaffoldSmiles(mol=molecule)
 
 
-def draw(smiles: str, size: int = DRAWING_SIZE) -> bytes:
-    """The structural formula as a PNG file."""
+def draw(smiles: str, size: int) -> bytes:
+    """The structural formula as a PNG file, ``size`` pixels wide and high."""
     from rdkit import Chem
     from rdkit.Chem.Draw import rdMolDraw2D
 

@@ -70,7 +70,7 @@ def test_every_category_entered_by_hand_is_needed_and_known(table):
 
 
 def test_a_drawing_is_ink_on_white(by_name):
-    pixels = decode(emoji.draw(by_name.loc["red heart", "symbol"]), 64)
+    pixels = decode(emoji.draw(by_name.loc["red heart", "symbol"], 64), 64)
     assert pixels.shape == (64, 64, 3) and pixels.dtype == np.uint8
     assert (pixels[0, 0] == 255).all()
     red, green, blue = pixels[32, 32]

@@ -199,8 +199,11 @@ BROKEN = {
     "number as label": (lambda: changed_items("label", 3), "column 'label'.*row 5.*expected text"),
     "missing caption": (lambda: changed_items("caption", None), "column 'caption'.*row 5"),
     "no group column": (lambda: replace(dataset(), items=items().drop(columns="group")), "no column 'group'"),
-    "not a number": (lambda: changed_array(np.nan), "item 'item-1-1'.*not a finite number"),
-    "infinite": (lambda: changed_array(np.inf), "item 'item-1-1'.*not a finite number"),
+    "not a number": (
+        lambda: changed_array(np.nan),
+        "item 'item-1-1', column 2: found (nan|inf), expected a finite number",
+    ),
+    "infinite": (lambda: changed_array(np.inf), "item 'item-1-1', column 2: found (nan|inf), expected a finite number"),
     "label as a code": (label_code, "column 1.*label in disguise"),
     "label as an indicator": (one_hot_label, "column 1.*'label-2'.*label in disguise"),
     "row number": (row_number, "'word'.*column 4.*row number"),

@@ -1,0 +1,433 @@
+"""The user's own data: what is right is read whatever its file type, what is wrong is named and refused."""
+
+import pickle
+import shutil
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from data_examples import items
+from safetensors.numpy import save_file
+
+from pmrl import cli, data
+from pmrl.data import own, store
+from pmrl.errors import UserError
+
+COLUMNS = [f"f{number}" for number in range(6)]
+
+
+def views():
+    generator = np.random.default_rng(0)
+    latent = generator.normal(size=(len(items()), 4))
+    return [latent @ generator.normal(size=(4, 6)) for _ in range(2)]
+
+
+def table(values, ids=None):
+    frame = pd.DataFrame(values, columns=COLUMNS)
+    frame.insert(0, "id", list(items()["id"]) if ids is None else ids)
+    return frame
+
+
+@pytest.fixture
+def card(tmp_path):
+    """A valid data set of 80 items: sound.csv and word.npy."""
+    folder = tmp_path / "datasets" / "birds"
+    folder.mkdir(parents=True)
+    sound, word = views()
+    items().to_csv(folder / "items.csv", index=False)
+    table(sound).to_csv(folder / "sound.csv", index=False)
+    np.save(folder / "word.npy", word)
+    content = {
+        "name": "birds",
+        "anchor": "word",
+        "items": "items.csv",
+        "modalities": {"sound": {"file": "sound.csv"}, "word": {"file": "word.npy"}},
+    }
+    path = folder / "card.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def edit(card, **changes):
+    content = yaml.safe_load(card.read_text())
+    card.write_text(yaml.safe_dump({**content, **changes}))
+
+
+def write(path, values):
+    """The features of all items in the type that the file's name asks for."""
+    if path.suffix == ".csv":
+        table(values).to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        table(values).to_parquet(path)
+    elif path.suffix == ".npy":
+        np.save(path, values)
+    elif path.suffix == ".npz":
+        np.savez(path, features=values)
+    else:
+        save_file({"features": values}, path)
+
+
+@pytest.mark.parametrize("kind", [".npy", ".npz", ".safetensors", ".parquet", ".csv"])
+def test_every_file_type_gives_the_same_numbers(card, kind):
+    sound, _ = views()
+    write(card.parent / f"sound{kind}", sound)
+    edit(card, modalities={"sound": {"file": f"sound{kind}"}, "word": {"file": "word.npy"}})
+    dataset = own.read(card)
+    np.testing.assert_allclose(dataset.pooled["sound"], sound, rtol=1e-6)
+    assert dataset.present["sound"].all()
+    assert list(dataset.items["id"]) == list(items()["id"])
+
+
+def test_rows_are_matched_by_id_not_by_place(card):
+    sound, _ = views()
+    table(sound)[::-1].to_csv(card.parent / "sound.csv", index=False)
+    np.testing.assert_allclose(own.read(card).pooled["sound"], sound, rtol=1e-6)
+    reverse = np.array(items()["id"], dtype=str)[::-1]
+    np.savez(card.parent / "sound.npz", features=sound[::-1], ids=reverse)
+    edit(card, modalities={"sound": {"file": "sound.npz"}, "word": {"file": "word.npy"}})
+    np.testing.assert_allclose(own.read(card).pooled["sound"], sound, rtol=1e-6)
+
+
+def test_gaps_in_a_table_are_absent_modalities(card):
+    sound, _ = views()
+    table(sound).drop(index=[3, 70]).to_csv(card.parent / "sound.csv", index=False)
+    edit(card, modalities={"sound": {"file": "sound.csv", "gaps": True}, "word": {"file": "word.npy"}})
+    dataset = own.read(card)
+    assert list(np.flatnonzero(~dataset.present["sound"])) == [3, 70]
+    assert not dataset.pooled["sound"][[3, 70]].any() and dataset.present["word"].all()
+
+
+def test_absent_rows_of_an_array_need_no_numbers(card):
+    sound, _ = views()
+    present = np.ones(len(sound), dtype=bool)
+    present[5], sound[5] = False, np.nan
+    save_file({"features": sound, "present": present.astype(np.uint8)}, card.parent / "sound.safetensors")
+    edit(card, modalities={"sound": {"file": "sound.safetensors"}, "word": {"file": "word.npy"}})
+    dataset = own.read(card)
+    assert list(np.flatnonzero(~dataset.present["sound"])) == [5]
+
+
+def test_three_dimensions_are_tokens_and_their_mean_is_the_pooled_vector(card):
+    tokens = np.random.default_rng(1).normal(size=(80, 5, 3))
+    np.save(card.parent / "word.npy", tokens)
+    dataset = own.read(card)
+    np.testing.assert_allclose(dataset.pooled["word"], tokens.mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(dataset.tokens["word"], tokens, rtol=2e-3, atol=1e-3)
+
+
+def test_a_vector_can_be_cut_into_tokens(card):
+    edit(card, modalities={"sound": {"file": "sound.csv", "tokens": [4, 2]}, "word": {"file": "word.npy"}})
+    dataset = own.read(card)
+    assert dataset.tokens["sound"].shape == (80, 4, 2)
+    assert not dataset.tokens["sound"][:, 3].any()
+
+
+def test_only_ids_are_needed_of_the_items(card):
+    items()[["id"]].to_csv(card.parent / "items.csv", index=False)
+    dataset = own.read(card)
+    assert set(dataset.items["split"]) == set(store.SPLITS)
+    assert (dataset.items["group"] == dataset.items["id"]).all()
+
+
+def test_its_name_is_all_it_takes(card, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "birds" in data.available()
+    folder = data.prepare("birds", tmp_path / "stores")
+    assert folder == tmp_path / "stores" / "birds"
+    assert store.load(folder).card.counts["pretrain"] == 40
+    assert (folder / "learnability.csv").is_file()
+
+
+def test_its_path_does_as_well(card, tmp_path):
+    assert data.prepare(card, tmp_path / "stores") == data.prepare(str(card), tmp_path / "stores")
+
+
+def test_a_store_follows_its_files(card, tmp_path, monkeypatch):
+    before = store.read_card(data.prepare(card, tmp_path / "stores")).checksum
+    with monkeypatch.context() as patch:
+        patch.setattr(own, "read", lambda path: pytest.fail("built again"))
+        data.prepare(card, tmp_path / "stores")
+    np.save(card.parent / "word.npy", 2 * views()[1])
+    assert store.read_card(data.prepare(card, tmp_path / "stores")).checksum != before
+
+
+def test_its_files_are_inputs_of_the_workflow(card):
+    names = {path.name for path in data.input_files(str(card))}
+    assert {"own.py", "readers.py", "card.yaml", "items.csv", "sound.csv", "word.npy"} <= names
+
+
+def test_the_report_describes_the_data(card):
+    report = own.check(card)
+    assert "80 items in 20 groups, 3 labels: pretrain 40, train 20, validation 8, test 12" in report
+    assert "word, the anchor: word; 6 features, 1 tokens of 6, present for 100 %" in report
+    # Both views are invertible images of one latent vector, so a linear method finds every partner.
+    assert "sound → word: 100.0 (8.3)" in report
+
+
+def sound_csv(card, change):
+    frame = table(views()[0]).astype(object)
+    changed = change(frame)
+    (frame if changed is None else changed).to_csv(card.parent / "sound.csv", index=False)
+
+
+def put(row, column, value):
+    def change(frame):
+        frame.loc[row, column] = value
+
+    return change
+
+
+def change_items(card, change):
+    frame = items().astype(object)
+    changed = change(frame)
+    (frame if changed is None else changed).to_csv(card.parent / "items.csv", index=False)
+
+
+def sound_as(card, name, save):
+    path = card.parent / name
+    save(path)
+    edit(card, modalities={"sound": {"file": name}, "word": {"file": "word.npy"}})
+
+
+def zip_with_escape(path):
+    np.savez(path, features=views()[0])
+    with ZipFile(path, "a") as archive:
+        archive.writestr("../outside.npy", b"")
+
+
+class Explosive:
+    """Unpickling this makes a file."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("exploded"),))
+
+
+def pickled_array(path):
+    np.save(path, np.array([[Explosive()] * 2] * 80, dtype=object), allow_pickle=True)
+
+
+def pickle_named_npy(path):
+    path.write_bytes(pickle.dumps(Explosive()))
+
+
+def object_archive(path):
+    np.savez(path, features=np.array([[Explosive()] * 2] * 80, dtype=object))
+
+
+def yaml_with_code(card):
+    card.write_text("!!python/object/apply:pathlib.Path.touch [exploded]")
+
+
+def outside_link(card):
+    shutil.copy(card.parent / "word.npy", card.parents[2] / "word.npy")
+    edit(card, modalities={"sound": {"file": "sound.csv"}, "word": {"file": "../../word.npy"}})
+
+
+def outside_symlink(card):
+    shutil.move(card.parent / "word.npy", card.parents[2] / "word.npy")
+    (card.parent / "word.npy").symlink_to(card.parents[2] / "word.npy")
+
+
+def label_as_feature(card):
+    sound_csv(card, lambda frame: frame.assign(f2=(items()["label"] == "label-1").astype(float)))
+
+
+def two_splits(frame):
+    frame.loc[0, "split"] = "test"
+
+
+def save_features(values, **others):
+    return lambda path: np.savez(path, features=values, **others)
+
+
+BAD = {
+    "one row less in an array": (
+        lambda card: np.save(card.parent / "word.npy", views()[1][1:]),
+        r"word\.npy: features has 79 rows, expected 80",
+    ),
+    "an item without a row": (
+        lambda card: sound_csv(card, lambda frame: frame.drop(index=4)),
+        r"sound\.csv: item 'item-1-0' has no row .*gaps: true",
+    ),
+    "a row without an item": (
+        lambda card: sound_csv(card, put(4, "id", "item-x")),
+        r"sound\.csv: id 'item-x' is not in the table of items",
+    ),
+    "an id twice in a modality": (
+        lambda card: sound_csv(card, put(4, "id", "item-0-0")),
+        r"sound\.csv: id 'item-0-0' stands twice",
+    ),
+    "an id twice in the items": (
+        lambda card: change_items(card, put(4, "id", "item-0-0")),
+        r"items\.csv: id 'item-0-0' stands twice",
+    ),
+    "not a number": (
+        lambda card: sound_csv(card, put(4, "f2", "nan")),
+        r"sound\.csv: item 'item-1-0', column 2: found nan, expected a finite number",
+    ),
+    "an infinite number": (
+        lambda card: sound_csv(card, put(4, "f2", "inf")),
+        r"sound\.csv: item 'item-1-0', column 2: found inf, expected a finite number",
+    ),
+    "an empty cell": (
+        lambda card: sound_csv(card, put(4, "f2", "")),
+        r"sound\.csv: column 'f2', row 4: found '', expected a number",
+    ),
+    "a word among numbers": (
+        lambda card: sound_csv(card, put(4, "f2", "loud")),
+        r"sound\.csv: column 'f2', row 4: found 'loud', expected a number",
+    ),
+    "a constant column": (
+        lambda card: sound_csv(card, lambda frame: frame.assign(f3=1.5)),
+        r"sound\.csv: column 3 is constant",
+    ),
+    "the label as a feature": (label_as_feature, r"sound\.csv: column 2 .*label in disguise"),
+    "the row number as a feature": (
+        lambda card: sound_csv(card, lambda frame: frame.assign(f1=range(80))),
+        r"sound\.csv: column 1 .*row number",
+    ),
+    "no id column in a modality": (
+        lambda card: sound_csv(card, lambda frame: frame.drop(columns="id")),
+        r"sound\.csv: there is no column 'id'; found f0, f1",
+    ),
+    "no feature column": (
+        lambda card: sound_csv(card, lambda frame: frame[["id"]]),
+        r"sound\.csv: there is no column beside 'id'",
+    ),
+    "no id column in the items": (
+        lambda card: change_items(card, lambda frame: frame.drop(columns="id")),
+        r"items\.csv: there is no column 'id'",
+    ),
+    "a group in two splits": (
+        lambda card: change_items(card, two_splits),
+        r"items\.csv: group 'group-0' appears in more than one split \(pretrain, test\)",
+    ),
+    "an unknown split": (
+        lambda card: change_items(card, lambda frame: frame.replace("validation", "dev")),
+        r"items\.csv: unknown split 'dev'",
+    ),
+    "an empty split": (
+        lambda card: change_items(card, lambda frame: frame.replace("validation", "test")),
+        r"items\.csv: split 'validation' has fewer than 2 items",
+    ),
+    "an object array": (lambda card: sound_as(card, "sound.npy", pickled_array), r"sound\.npy: cannot be read"),
+    "a pickle called .npy": (lambda card: sound_as(card, "sound.npy", pickle_named_npy), r"sound\.npy: cannot be"),
+    "an object array in an archive": (
+        lambda card: sound_as(card, "sound.npz", object_archive),
+        r"sound\.npz: cannot be read",
+    ),
+    "an archive that leads outside": (
+        lambda card: sound_as(card, "sound.npz", zip_with_escape),
+        r"sound\.npz: the archive holds the path '\.\./outside\.npy'",
+    ),
+    "a damaged archive": (
+        lambda card: sound_as(card, "sound.npz", lambda path: path.write_bytes(b"PK\3\4 no archive")),
+        r"sound\.npz: cannot be read",
+    ),
+    "an archive of other arrays": (
+        lambda card: sound_as(card, "sound.npz", lambda path: np.savez(path, x=views()[0])),
+        r"sound\.npz: found arrays x; expected features",
+    ),
+    "a damaged safetensors file": (
+        lambda card: sound_as(card, "sound.safetensors", lambda path: path.write_bytes(b"\xff" * 20)),
+        r"sound\.safetensors: cannot be read",
+    ),
+    "a damaged parquet file": (
+        lambda card: sound_as(card, "sound.parquet", lambda path: path.write_bytes(b"PAR1")),
+        r"sound\.parquet: cannot be read as a table",
+    ),
+    "lists in a parquet column": (
+        lambda card: sound_as(
+            card, "sound.parquet", lambda path: table(views()[0]).assign(f1=[[1.0]] * 80).to_parquet(path)
+        ),
+        r"sound\.parquet: column 'f1' has the type object, expected numbers",
+    ),
+    "text in an array": (
+        lambda card: sound_as(card, "sound.npz", save_features(np.full((80, 2), "a"))),
+        r"sound\.npz: features has the type <U1, expected numbers",
+    ),
+    "complex numbers": (
+        lambda card: np.save(card.parent / "word.npy", views()[1] + 1j),
+        r"word\.npy: features has the type complex128, expected numbers",
+    ),
+    "one dimension": (
+        lambda card: np.save(card.parent / "word.npy", np.arange(80.0)),
+        r"word\.npy: features has the shape \(80,\), expected",
+    ),
+    "a mask that is none": (
+        lambda card: sound_as(card, "sound.npz", save_features(views()[0], present=np.full(80, 2))),
+        r"sound\.npz: present has other values than 0 and 1",
+    ),
+    "ids of other items": (
+        lambda card: sound_as(card, "sound.npz", save_features(views()[0], ids=np.arange(80).astype(str))),
+        r"sound\.npz: id '0' is not in the table of items \(80 such\)",
+    ),
+    "numbers beyond the tokens' type": (
+        lambda card: np.save(card.parent / "word.npy", 1e6 * views()[1]),
+        r"'word': a token has a value beyond 65,504",
+    ),
+    "tokens too small for the columns": (
+        lambda card: edit(
+            card, modalities={"sound": {"file": "sound.csv", "tokens": [1, 2]}, "word": {"file": "word.npy"}}
+        ),
+        r"sound\.csv: 1 tokens of 2 cannot hold 6 columns",
+    ),
+    "another kind of file": (
+        lambda card: sound_as(card, "sound.txt", lambda path: path.write_text("1 2 3")),
+        r"sound\.txt: found the kind '\.txt', expected \.npy",
+    ),
+    "a file that is not there": (
+        lambda card: (card.parent / "sound.csv").unlink(),
+        r"card\.yaml: the file 'sound\.csv' does not exist",
+    ),
+    "a file outside the folder": (outside_link, r"'\.\./\.\./word\.npy' lies outside the folder"),
+    "a link out of the folder": (outside_symlink, r"'word\.npy' lies outside the folder"),
+    "an unknown key": (lambda card: edit(card, colour="red"), r"card\.yaml: the card: .*'colour' was unexpected"),
+    "an unknown key of a modality": (
+        lambda card: edit(card, modalities={"sound": {"file": "sound.csv", "dim": 6}, "word": {"file": "word.npy"}}),
+        r"card\.yaml: modalities\.sound: .*'dim' was unexpected",
+    ),
+    "a wrong type in the card": (lambda card: edit(card, title=3), r"card\.yaml: title: 3 is not of type 'string'"),
+    "one modality": (
+        lambda card: edit(card, modalities={"word": {"file": "word.npy"}}),
+        r"card\.yaml: modalities: .*(not have enough|too few) properties",
+    ),
+    "a name that is a path": (lambda card: edit(card, name="../birds"), r"card\.yaml: name: '\.\./birds' does not"),
+    "a name that is taken": (lambda card: edit(card, name="digits"), r"'digits' is a built-in data set"),
+    "another name than the folder": (lambda card: edit(card, name="bees"), r"found 'bees', expected .*'birds'"),
+    "a reserved name": (
+        lambda card: edit(card, modalities={"others": {"file": "sound.csv"}, "word": {"file": "word.npy"}}),
+        r"card\.yaml: modalities: .*'others'",
+    ),
+    "an anchor that is no modality": (lambda card: edit(card, anchor="text"), r"'text' is not a modality"),
+    "no YAML": (lambda card: card.write_text("name: ["), r"card\.yaml: cannot be read as YAML"),
+    "a list instead of a card": (lambda card: card.write_text("- 1"), r"card\.yaml: .*is not of type 'object'"),
+    "code in the card": (yaml_with_code, r"card\.yaml: cannot be read as YAML"),
+    "no card": (lambda card: card.unlink(), r"card\.yaml: there is no such card"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named_and_nothing_is_written(case, card, tmp_path, monkeypatch, capsys):
+    spoil, message = BAD[case]
+    spoil(card)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=message):
+        own.check(card)
+    assert cli.main(["prepare", str(card), "--data", str(tmp_path / "stores")]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_valid_card_passes_the_command_line(card, tmp_path, capsys):
+    assert cli.main(["check", str(card)]) == 0
+    assert "80 items" in capsys.readouterr().out
+
+
+def test_a_built_in_set_takes_no_folder(tmp_path):
+    with pytest.raises(UserError, match="takes no folder"):
+        data.prepare("digits", tmp_path, folder=tmp_path)
