@@ -42,6 +42,10 @@ def build(cache: Path, folder: Path | None = None) -> Dataset:
     for name, table in zip(TABLES[1:], (anatomy, anatomy_rating, scan_rating), strict=True):
         if set(table.index) != set(subjects):
             raise UserError(f"{folder}: {name} and participants.csv list different subjects; expected the same.")
+    _require_numbers(folder / "participants.csv", participants, ["site", "age", "asd"])
+    _require_numbers(folder / "anatomy.csv", anatomy, list(anatomy))
+    if not set(participants["asd"]) <= {0, 1} or not set(participants.get("sex", [""])) <= {"F", "M"}:
+        raise UserError(f"{folder / 'participants.csv'}: expected 0 or 1 in the column asd, and F or M in sex.")
     views = anatomical_views(anatomy.loc[subjects])
     views["motion"] = np.stack(
         [
@@ -116,10 +120,10 @@ def describe_motion(path: Path) -> np.ndarray:
         UserError: the file is missing or holds something else.
     """
     try:
-        values = np.loadtxt(path, ndmin=2)
+        values = np.array([line.split() for line in path.read_text(encoding="utf-8").splitlines()], dtype=float)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as motion parameters ({error}).") from error
-    if values.shape[1] != 6 or len(values) < 3 or not np.isfinite(values).all():
+    if values.ndim != 2 or values.shape[1] != 6 or len(values) < 3 or not np.isfinite(values).all():
         raise UserError(f"{path}: found a table of {values.shape}, expected six finite numbers per volume.")
     steps = np.abs(np.diff(values, axis=0))
     summary = [values.std(axis=0), steps.mean(axis=0), np.percentile(steps, 95, axis=0), steps.max(axis=0)]
@@ -157,6 +161,12 @@ def _read(path: Path) -> pd.DataFrame:
         twice = table.index[table.index.duplicated()][0]
         raise UserError(f"{path}: subject {twice} stands twice; expected one row per subject.")
     return table
+
+
+def _require_numbers(path: Path, table: pd.DataFrame, columns: list[str]) -> None:
+    for name in columns:
+        if name not in table.columns or not pd.api.types.is_numeric_dtype(table[name]):
+            raise UserError(f"{path}: the column {name!r} is missing or holds something else than numbers.")
 
 
 # Areas in cm² and volumes in cm³ keep all numbers within the range of the tokens' type.
