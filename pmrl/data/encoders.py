@@ -6,6 +6,7 @@ width). Heavy packages are imported when a function is called, not before.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def encode_pictures(pictures: Sequence[np.ndarray], grid: tuple[int, int] = (2, 
 
     network = _picture_network().to(memory_format=torch.channels_last)
     pooled, tokens = [], []
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         for rows in _batches(np.arange(len(pictures)), batch, "pictures"):
             # A permuted view of rows of RGB pixels is laid out channels last, the faster order on a processor.
             pixels = torch.from_numpy(np.stack([pictures[row] for row in rows])).permute(0, 3, 1, 2)
@@ -76,7 +77,7 @@ def encode_texts(texts: Sequence[str], tokens: int = 8, batch: int = 64) -> Enco
     states = np.zeros((len(texts), tokens, network.config.hidden_size), dtype=np.float16)
     # Texts of similar length share a batch, so that little is spent on padding.
     order = np.argsort([len(text) for text in texts], kind="stable")
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         for rows in _batches(order, batch, "texts"):
             words = tokenizer(
                 [texts[row] for row in rows],
@@ -185,6 +186,19 @@ def _batches(rows: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
             batch = rows[start : start + size]
             yield batch
             progress.update(len(batch))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums depend on how many threads share them: with one, every run gives the same features, bit for bit."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _picture_network() -> "EfficientNet":
