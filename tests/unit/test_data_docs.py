@@ -1,0 +1,41 @@
+"""The walk-through of docs/adding_a_dataset.md does what it says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pmrl import cli, data
+from pmrl.data import store
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding_a_dataset.md"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_example_works_word_for_word(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,), (card,), (command,), (report,) = blocks("python"), blocks("yaml"), blocks("sh"), blocks("text")
+    subprocess.run([sys.executable, "-c", code], check=True)
+    Path("datasets/birds/card.yaml").write_text(card, encoding="utf-8")
+
+    assert cli.main(command.split()[1:]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(report)
+    assert not (tmp_path / "results").exists()
+
+    assert "birds" in data.available()
+    assert cli.main(["prepare", "birds"]) == 0
+    dataset = store.load(tmp_path / "results" / "data" / "birds")
+    assert dataset.tokens["song"].shape == (200, 3, 4)
+    assert (~dataset.present["description"]).sum() == 20
+
+
+def test_every_key_of_the_card_is_explained():
+    from pmrl.data.own import _MODALITY, SCHEMA
+
+    page = PAGE.read_text(encoding="utf-8")
+    for key in [*SCHEMA["properties"], *_MODALITY["properties"]]:
+        assert f"`{key}`" in page
