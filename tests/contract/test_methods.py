@@ -1,0 +1,128 @@
+"""What every method keeps to. A new file in baselines/ is tested by this the moment it exists."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import synthetic_dataset
+
+from pmrl.discovery import method_files
+from pmrl.method import build_method, load_method
+from pmrl.networks import Batch, Network, NetworkSettings
+from pmrl.training import Stage, embed, train_stage
+
+METHODS = list(method_files())
+SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2, dropout=0.0)
+CPU = torch.device("cpu")
+
+
+def network_and_batch(absent: float = 0.0, modalities: int = 3):
+    dataset = synthetic_dataset(absent=absent, modalities=modalities)
+    torch.manual_seed(0)
+    network = Network(dataset, SMALL)
+    return network, Batch.from_dataset(dataset, dataset.indices("pretrain"), CPU), dataset
+
+
+@pytest.fixture(params=METHODS)
+def name(request):
+    return request.param
+
+
+def skip_unless_supported(name, dataset):
+    card = replace(
+        dataset.card,
+        modalities={m: replace(v, dimension=8, tokens=(2, 4)) for m, v in dataset.card.modalities.items()},
+    )
+    supported, reason = load_method(name).supports(card)
+    if not supported:
+        assert reason, "a method that refuses a data set says why"
+        pytest.skip(reason)
+
+
+def test_says_who_it_is(name):
+    cls = load_method(name)
+    assert cls.title and cls.reference
+    assert cls.color.startswith("#") and len(cls.color) == 7
+    assert set(cls.search_space) <= set(vars(cls.Hyperparameters()))
+    for key, values in cls.search_space.items():
+        assert getattr(cls.Hyperparameters(), key) in values, "tuning must be able to return to the default"
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.4])
+def test_two_steps_of_training_have_finite_gradients(name, absent):
+    network, batch, dataset = network_and_batch(absent)
+    skip_unless_supported(name, dataset)
+    method = build_method(name, {})
+    parameters = [*network.parameters(), *method.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=0.01)
+    for _ in range(2):
+        terms = method.loss(network(batch))
+        assert all(term.shape == () and torch.isfinite(term) for term in terms.values())
+        total = sum(terms.values())
+        if not total.requires_grad:
+            return  # a method without training, such as a closed form
+        optimizer.zero_grad()
+        total.backward()
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        assert gradients and all(torch.isfinite(g).all() for g in gradients)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.4])
+def test_scores_are_finite_and_one_for_each_pair(name, absent):
+    network, batch, dataset = network_and_batch(absent)
+    skip_unless_supported(name, dataset)
+    method = build_method(name, {})
+    embeddings = embed(network, batch)
+    anchor, others = embeddings.select(["alpha"]), embeddings.select(["beta", "gamma"])
+    for query, gallery in [(anchor, others), (others, anchor), (anchor, embeddings.select(["beta"]))]:
+        scores = method.score(query.rows(slice(0, 7)), gallery)
+        assert scores.shape == (7, len(embeddings))
+        assert torch.isfinite(scores).all()
+
+
+def test_scores_do_not_depend_on_the_order_of_instances(name):
+    network, batch, dataset = network_and_batch()
+    skip_unless_supported(name, dataset)
+    method = build_method(name, {})
+    embeddings = embed(network, batch)
+    query, gallery = embeddings.select(["alpha"]), embeddings.select(["beta", "gamma"])
+    order = torch.from_numpy(np.random.default_rng(1).permutation(len(embeddings)))
+    torch.testing.assert_close(
+        method.score(query.rows(order), gallery.rows(order)),
+        method.score(query, gallery)[order][:, order],
+        atol=1e-5,
+        rtol=1e-5,
+    )
+
+
+def test_the_same_seed_gives_the_same_weights(name, one_thread):
+    weights = []
+    for _ in range(2):
+        network, _, dataset = network_and_batch()
+        skip_unless_supported(name, dataset)
+        method = build_method(name, {})
+        train_stage(network, method, dataset, Stage("continued", "pretrain", 3, 16), 0, CPU)
+        weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_training_raises_the_recall_of_an_easy_data_set(name):
+    """Views of one latent vector are learnable: a method that trains must beat its random start clearly."""
+    network, _, dataset = network_and_batch()
+    skip_unless_supported(name, dataset)
+    if not any(term.requires_grad for term in build_method(name, {}).loss(network(batch_of(dataset))).values()):
+        pytest.skip("this method does not train the networks")
+    foundation = build_method("vast", {"learning_rate": 1e-2})
+    train_stage(network, foundation, dataset, Stage("foundation", "pretrain", 40, 20), 0, CPU)
+    method = build_method(name, {"learning_rate": 1e-2})
+    train_stage(network, method, dataset, Stage("continued", "pretrain", 80, 20), 0, CPU)
+    held_out = embed(network, Batch.from_dataset(dataset, dataset.indices("test"), CPU))
+    scores = method.score(held_out.select(["alpha"]), held_out.select(["beta", "gamma"]))
+    recall = (scores.argmax(dim=1) == torch.arange(len(scores))).float().mean()
+    assert recall > 5 / len(scores), "chance is 1 / gallery size"
+
+
+def batch_of(dataset):
+    return Batch.from_dataset(dataset, dataset.indices("pretrain"), CPU)
