@@ -1,6 +1,7 @@
 """A few items of the test part of each data set: their pictures, or, where there are none, their features."""
 
 import io
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,13 +15,13 @@ from pmrl.results import Results
 
 COLUMNS = 8
 FEATURES = 24  # shown of each modality
-CAPTION = 18  # characters per line
+LINE = 20  # characters of a caption
 
 
 def draw(results: Results) -> Figure:
     """One row per data set: eight items of different groups, with their captions."""
     names = results.datasets
-    figure, panels = plt.subplots(len(names), COLUMNS, figsize=(style.FULL_WIDTH, 1.2 * len(names)), squeeze=False)
+    figure, panels = plt.subplots(len(names), COLUMNS, figsize=(style.FULL_WIDTH, 1.1 * len(names)), squeeze=False)
     for row, name in zip(panels, names, strict=True):
         folder = results.data / name
         items = pd.read_parquet(folder / store.ITEMS)
@@ -47,6 +48,11 @@ def choose(items: pd.DataFrame) -> list[int]:
     return sorted(pool[np.unique(np.linspace(0, len(pool) - 1, COLUMNS).astype(int))])
 
 
+def wrap(caption: str) -> str:
+    """At most two lines; what does not fit is cut."""
+    return "\n".join(textwrap.wrap(caption, LINE, max_lines=2, placeholder="…"))
+
+
 def _features(dataset: store.Dataset, rows: list[int]) -> list[np.ndarray]:
     """Per item the first features of each modality in standard deviations, (modalities, features) from 0 to 1."""
     images = np.full((len(rows), len(dataset.modalities), FEATURES), np.nan)
@@ -64,14 +70,4 @@ def _show(axes: Axes, image: np.ndarray, caption: str) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(_wrap(caption), fontsize=5, pad=2)
-
-
-def _wrap(caption: str) -> str:
-    """At most two lines; what does not fit is cut."""
-    lines, words = [""], caption.split()
-    for word in words:
-        if lines[-1] and len(lines[-1]) + len(word) >= CAPTION:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()[: CAPTION + 2]
-    return "\n".join(lines[:2]) + ("…" if len(lines) > 2 else "")
+    axes.set_title(wrap(caption), fontsize=5, pad=2)
