@@ -1,0 +1,48 @@
+"""Copy this file to baselines/<name>.py, rename the class, and put <name> into `methods:` of a config.
+
+It runs as it is: InfoNCE between the centroids of two random halves of the modalities. Say here what the method
+is, which equation of which paper the loss is, and what it leaves out.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pmrl.contrastive import Temperature, info_nce
+from pmrl.method import Hyperparameters, Method
+from pmrl.networks import Embeddings
+
+
+@dataclass(frozen=True)
+class TemplateHyperparameters(Hyperparameters):
+    """What a config may override and tuning may search; ``learning_rate`` is inherited."""
+
+    temperature: float = 0.07
+
+
+class Template(Method):
+    """What the method does, in one line; the title stands in tables and figures."""
+
+    title = "Template"
+    reference = "authors, year, where to find it"
+    color = "#999999"
+    Hyperparameters = TemplateHyperparameters
+    search_space = {"learning_rate": (3e-4, 1e-3, 3e-3), "temperature": (0.05, 0.07, 0.1, 0.2)}
+
+    def __init__(self, hyperparameters: TemplateHyperparameters) -> None:
+        super().__init__(hyperparameters)
+        self.temperature = Temperature(hyperparameters.temperature)  # learnable parameters of its own
+
+    def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
+        """Named scalar terms, already weighted; ``embeddings.mask()`` tells which modalities are present."""
+        order = torch.randperm(len(embeddings.modalities)).tolist()
+        names = [embeddings.modalities[place] for place in order]
+        first, second = embeddings.select(names[::2]), embeddings.select(names[1::2])
+        usable = first.mask().any(dim=1) & second.mask().any(dim=1)
+        logits = first.centroid() @ second.centroid().T / self.temperature()
+        return {"contrastive": info_nce(logits, usable)}
+
+    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
+        """(queries, gallery items), higher is better; each side holds the modalities that it has."""
+        return query.centroid() @ gallery.centroid().T

@@ -1,0 +1,97 @@
+"""Retrieval results against a slow loop over queries."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import synthetic_dataset
+
+from pmrl.evaluation import RERANKED_CANDIDATES, evaluate
+from pmrl.method import build_method
+from pmrl.networks import Batch, Network, NetworkSettings
+from pmrl.training import embed
+
+SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2)
+
+
+def embedded(absent=0.0, per_split=20):
+    dataset = synthetic_dataset(absent=absent, per_split=per_split)
+    torch.manual_seed(0)
+    network = Network(dataset, SMALL)
+    return embed(network, Batch.from_dataset(dataset, dataset.indices("test"), torch.device("cpu")))
+
+
+def find(results, query, gallery, score="cosine", reranked=False):
+    (result,) = [r for r in results if (r.query, r.gallery, r.score, r.reranked) == (query, gallery, score, reranked)]
+    return result
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.4])
+def test_pair_ranks_are_the_slow_loop(absent):
+    embeddings = embedded(absent)
+    result = find(evaluate(embeddings, build_method("pairwise", {})), "beta", "gamma")
+    beta, gamma = (embeddings.vectors[m].numpy() for m in ("beta", "gamma"))
+    has_beta, has_gamma = (embeddings.present[m].numpy() for m in ("beta", "gamma"))
+    expected = {
+        i: 1 + sum(beta[i] @ gamma[j] > beta[i] @ gamma[i] for j in range(len(beta)) if has_gamma[j] and j != i)
+        for i in range(len(beta))
+        if has_beta[i] and has_gamma[i]
+    }
+    assert dict(zip(result.queries.tolist(), result.ranks.tolist(), strict=True)) == expected
+    assert result.gallery_size == has_gamma.sum()
+
+
+def test_every_direction_is_evaluated_once():
+    results = evaluate(embedded(), build_method("vast", {}))
+    keys = [(r.query, r.gallery, r.score, r.reranked) for r in results]
+    assert len(keys) == len(set(keys))
+    pairs = {(q, g) for q, g, *_ in keys if "others" not in (q, g)}
+    assert pairs == {(a, b) for a in ("alpha", "beta", "gamma") for b in ("alpha", "beta", "gamma") if a != b}
+    for query, gallery in (("alpha", "others"), ("others", "alpha")):
+        for score in ("own", "cosine"):
+            for reranked in (False, True):
+                find(results, query, gallery, score, reranked)
+
+
+def test_a_method_without_matching_is_not_re_ranked():
+    results = evaluate(embedded(), build_method("pmrl", {"matching_weight": 0.0}))
+    assert not any(r.reranked for r in results)
+
+
+def test_an_oracle_matching_head_puts_every_shortlisted_answer_first(monkeypatch):
+    """Whatever is among the best 50 is found at rank 1; what is not keeps its rank."""
+    embeddings = embedded(per_split=80)
+    head = embeddings.heads.matching
+    monkeypatch.setattr(
+        type(head), "forward", lambda self, inputs, a, o: torch.stack([torch.zeros(len(a)), (a == o).float()], dim=1)
+    )
+    results = evaluate(embeddings, build_method("vast", {}))
+    for query, gallery in (("alpha", "others"), ("others", "alpha")):
+        plain, reranked = (find(results, query, gallery, "own", flag) for flag in (False, True))
+        shortlisted = plain.ranks <= RERANKED_CANDIDATES
+        assert shortlisted.any() and not shortlisted.all(), "the test needs both kinds"
+        assert (reranked.ranks[shortlisted] == 1).all()
+        assert torch.equal(reranked.ranks[~shortlisted], plain.ranks[~shortlisted])
+
+
+def test_an_undecided_matching_head_ranks_the_shortlist_as_one_tie(monkeypatch):
+    embeddings = embedded(per_split=20)
+    monkeypatch.setattr(type(embeddings.heads.matching), "forward", lambda self, inputs, a, o: torch.zeros(len(a), 2))
+    result = find(evaluate(embeddings, build_method("vast", {})), "alpha", "others", "own", True)
+    assert (result.ranks == (20 + 1) / 2).all(), "all 20 candidates are shortlisted and tied"
+
+
+def test_matching_logits_of_a_pair_do_not_depend_on_the_other_pairs():
+    embeddings = embedded(absent=0.3)
+    rows = torch.arange(4)
+    together = embeddings.match(rows, rows.flip(0))
+    alone = torch.cat([embeddings.match(rows[i : i + 1], rows.flip(0)[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(together, alone)
+
+
+def test_metrics_are_percentages_of_the_queries():
+    result = find(evaluate(embedded(), build_method("pairwise", {})), "alpha", "beta")
+    ranks = result.ranks.numpy()
+    metrics = result.metrics()
+    for k in (1, 5, 10):
+        assert metrics[f"recall@{k}"] == pytest.approx(100 * np.mean(ranks <= k))
+    assert metrics["median_rank"] == np.median(ranks)

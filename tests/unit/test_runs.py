@@ -1,0 +1,175 @@
+"""Runs: checkpoints that hold are reused, those that do not are not, and what is written is tidy."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+
+from pmrl import runs
+from pmrl.errors import UserError
+from pmrl.records import collect
+from pmrl.runs import Run, load_checkpoint, new_network, read_fingerprint, run_foundation, run_method
+from pmrl.settings import check_config, foundation_settings, run_settings
+
+CPU = torch.device("cpu")
+CONFIG = check_config(
+    {
+        "tuned": "",
+        "regimes": ["zero_shot", "fine_tuned", "scratch"],
+        "network": {"dimension": 8, "hidden": 8, "width": 8, "attention_heads": 2},
+        "training": {
+            "batch_size": 16,
+            "foundation_steps": 3,
+            "continued_steps": 3,
+            "fine_tuned_steps": 2,
+            "scratch_steps": 3,
+        },
+        "variants": {"pmrl": {"without_matching": {"matching_weight": 0.0}}},
+    },
+    "config",
+)
+
+
+@pytest.fixture
+def base(make_store, tmp_path, one_thread):
+    dataset = make_store()
+    run = Run(dataset, "foundation", "main", foundation_settings(CONFIG), 0, tmp_path / "results", CPU)
+    run_foundation(run)
+    return run
+
+
+def method_run(base, method="pmrl", variant="main", seed=0):
+    settings = run_settings(CONFIG, base.dataset.card.name, method, variant)
+    return replace(base, method=method, variant=variant, settings=settings, seed=seed)
+
+
+def count_training(monkeypatch):
+    trained = []
+    original = runs.train_stage
+
+    def counted(network, method, dataset, stage, seed, device):
+        trained.append(stage.name)
+        return original(network, method, dataset, stage, seed, device)
+
+    monkeypatch.setattr(runs, "train_stage", counted)
+    return trained
+
+
+def test_the_same_seed_gives_the_same_records_bit_for_bit(base, tmp_path):
+    tables = []
+    for place in ("first", "second"):
+        again = replace(base, results=tmp_path / place)
+        run_foundation(again)
+        run = method_run(again)
+        run_method(run)
+        tables.append([pd.read_parquet(run.folder / f"{name}.parquet") for name in ("records", "ranks", "curves")])
+    for first, second in zip(*tables, strict=True):
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_another_seed_gives_other_weights(base):
+    first, second = (new_network(replace(base, seed=seed)) for seed in (0, 1))
+    assert not torch.equal(first.encoders["alpha"].projection.weight, second.encoders["alpha"].projection.weight)
+
+
+def test_a_second_run_trains_nothing_and_writes_the_same(base, monkeypatch):
+    run = method_run(base)
+    run_method(run)
+    before = pd.read_parquet(run.folder / "records.parquet")
+    trained = count_training(monkeypatch)
+    run_method(run)
+    assert trained == []
+    pd.testing.assert_frame_equal(before, pd.read_parquet(run.folder / "records.parquet"), check_exact=True)
+
+
+def test_other_hyperparameters_train_again_from_the_same_foundation(base, monkeypatch):
+    run = method_run(base)
+    run_method(run)
+    trained = count_training(monkeypatch)
+    values = {**run.settings, "hyperparameters": {"alignment_temperature": 0.2}}
+    run_method(replace(run, settings=values))
+    assert trained == ["continued", "fine_tuned", "scratch"]
+
+
+def test_a_damaged_checkpoint_is_trained_again(base, monkeypatch):
+    run = method_run(base)
+    run_method(run)
+    path = run.folder / "fine_tuned.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    assert read_fingerprint(path) is None
+    trained = count_training(monkeypatch)
+    run_method(run)
+    assert trained == ["fine_tuned"]
+
+
+def test_a_stale_foundation_is_refused(base):
+    run = method_run(base)
+    other = {**run.settings["foundation"], "training": {**CONFIG["training"], "foundation_steps": 4}}
+    with pytest.raises(UserError, match=r"foundation is missing or was trained with other data, settings or code"):
+        run_method(replace(run, settings={**run.settings, "foundation": other}))
+
+
+def test_checkpoints_load_strictly(base):
+    network = new_network(base)
+    network.surplus = torch.nn.Linear(2, 2)
+    with pytest.raises(UserError, match=r"(?s)does not fit the network.*surplus"):
+        load_checkpoint(base.folder / "foundation.safetensors", network, None, CPU)
+
+
+def test_all_methods_start_from_the_same_weights(base, monkeypatch):
+    starts = {}
+    original = runs.train_stage
+
+    def remember(network, method, dataset, stage, seed, device):
+        if stage.name == "continued":
+            starts[method.title] = torch.cat([p.detach().flatten() for p in network.parameters()])
+        return original(network, method, dataset, stage, seed, device)
+
+    monkeypatch.setattr(runs, "train_stage", remember)
+    for method in ("pmrl", "gram"):
+        run_method(method_run(base, method))
+    assert torch.equal(starts["PMRL"], starts["GRAM"])
+
+
+def test_an_unsupported_method_leaves_its_reason(base, monkeypatch):
+    from baselines.gram import Gram
+
+    monkeypatch.setattr(Gram, "supports", classmethod(lambda cls, card: (False, "needs four modalities")))
+    run = method_run(base, "gram")
+    run_method(run)
+    records = pd.read_parquet(run.folder / "records.parquet")
+    assert set(records["metric"]) == {"unsupported"} and set(records["reason"]) == {"needs four modalities"}
+    assert records["value"].isna().all()
+
+
+def test_collecting_keeps_every_row_and_describes_every_method(base):
+    folders = [base.folder]
+    for method, variant in [("pmrl", "main"), ("pmrl", "without_matching"), ("gram", "main")]:
+        run = method_run(base, method, variant)
+        run_method(run)
+        folders.append(run.folder)
+    collect(folders, base.results)
+    records = pd.read_parquet(base.results / "records.parquet")
+    assert len(records) == sum(len(pd.read_parquet(f / "records.parquet")) for f in folders)
+    keys = ["dataset", "method", "variant", "regime", "seed", "score", "reranked", "query", "gallery", "metric"]
+    assert not records.duplicated(keys).any()
+    methods = json.loads((base.results / "methods.json").read_text())
+    assert methods["pmrl"]["variants"] == ["main", "without_matching"]
+    assert methods["gram"]["title"] == "GRAM"
+
+
+def test_collecting_a_damaged_run_names_its_file(base):
+    (base.folder / "ranks.parquet").write_text("not a table")
+    with pytest.raises(UserError, match=r"ranks\.parquet: cannot be read"):
+        collect([base.folder], base.results)
+
+
+def test_recall_in_records_is_recall_of_the_ranks(base):
+    run = method_run(base)
+    run_method(run)
+    keys = ["regime", "score", "reranked", "query", "gallery"]
+    ranks = pd.read_parquet(run.folder / "ranks.parquet").groupby(keys)["rank"].apply(lambda r: 100 * (r <= 5).mean())
+    records = pd.read_parquet(run.folder / "records.parquet").query("metric == 'recall@5'").set_index(keys)["value"]
+    pd.testing.assert_series_equal(records.sort_index(), ranks.sort_index(), check_names=False, rtol=1e-5)

@@ -1,0 +1,95 @@
+"""The config: what is filled in, and what is refused with which words."""
+
+import pytest
+import yaml
+
+from pmrl.discovery import ROOT
+from pmrl.errors import UserError
+from pmrl.settings import check_config, load_config, read_yaml, run_settings, runs
+
+
+def test_an_empty_config_is_a_whole_study():
+    config = check_config({}, "config")
+    assert config["training"]["batch_size"] == 64
+    assert config["methods"] == ["pmrl", "pairwise", "vast", "gram"]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "smoke.yaml"])
+def test_committed_configs_are_valid(name):
+    assert load_config(ROOT / "config" / name)["datasets"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"sedes": 3}, r"\(top level\).*'sedes'"),
+        ({"training": {"batchsize": 3}}, r"training.*'batchsize'"),
+        ({"seeds": 0}, r"seeds: 0 is less than the minimum"),
+        ({"seeds": True}, r"seeds: True is not of type 'integer'"),
+        ({"regimes": ["zeroshot"]}, r"regimes.0: 'zeroshot' is not one of"),
+        ({"datasets": []}, r"datasets"),
+        ({"variants": {"pmrl": {"main": {}}}}, r"variants.pmrl"),
+        ({"methods": ["grams"]}, r"unknown method 'grams'. Valid methods: pmrl, .*gram"),
+        ({"foundation_method": "vaast"}, r"unknown method 'vaast'"),
+        ({"datasets": ["digit"]}, r"unknown data set 'digit'. Valid data sets: .*digits"),
+        ({"methods": ["gram; rm -rf x"]}, r"methods.0"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_with_its_path(config, message):
+    with pytest.raises(UserError, match=message):
+        check_config(config, "config")
+
+
+def test_all_mistakes_are_listed_at_once():
+    with pytest.raises(UserError) as caught:
+        check_config({"seeds": -1, "training": {"batch_size": 1}}, "config")
+    assert "seeds" in str(caught.value) and "training.batch_size" in str(caught.value)
+
+
+def test_unknown_variant_lists_the_valid_ones():
+    config = check_config({"variants": {"pmrl": {"without_matching": {"matching_weight": 0}}}, "tuned": ""}, "config")
+    with pytest.raises(UserError, match=r"no variant 'witout'. Valid variants: main, without_matching"):
+        run_settings(config, "digits", "pmrl", "witout")
+
+
+def test_a_variant_overrides_tuned_values(tmp_path):
+    tuned = tmp_path / "tuned.yaml"
+    tuned.write_text(yaml.safe_dump({"digits": {"pmrl": {"matching_weight": 0.3, "learning_rate": 0.01}}}))
+    variants = {"pmrl": {"without_matching": {"matching_weight": 0.0}}}
+    config = check_config({"tuned": str(tuned), "variants": variants}, "config")
+    main = run_settings(config, "digits", "pmrl", "main")["hyperparameters"]
+    ablated = run_settings(config, "digits", "pmrl", "without_matching")["hyperparameters"]
+    assert main == {"matching_weight": 0.3, "learning_rate": 0.01}
+    assert ablated == {"matching_weight": 0.0, "learning_rate": 0.01}
+    assert run_settings(config, "emoji", "pmrl", "main")["hyperparameters"] == {}
+
+
+def test_one_methods_settings_do_not_mention_another():
+    config = check_config({"variants": {"pmrl": {"x": {"matching_weight": 0}}}, "tuned": ""}, "config")
+    more = check_config({"variants": {}, "methods": ["gram"], "tuned": ""}, "config")
+    assert run_settings(config, "digits", "gram", "main") == run_settings(more, "digits", "gram", "main")
+
+
+def test_runs_are_every_combination_with_the_main_form_first():
+    config = check_config(
+        {"datasets": ["digits"], "methods": ["pmrl", "gram"], "variants": {"pmrl": {"a": {}, "b": {}}}}, "config"
+    )
+    assert runs(config) == [("digits", "pmrl", v) for v in ("main", "a", "b")] + [("digits", "gram", "main")]
+
+
+def test_missing_and_broken_files_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"nothing\.yaml: cannot be read"):
+        read_yaml(tmp_path / "nothing.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("seeds: [1")
+    with pytest.raises(UserError, match=r"broken\.yaml: not valid YAML"):
+        read_yaml(broken)
+
+
+def test_every_key_of_the_schema_is_in_the_manual():
+    manual = (ROOT / "config" / "README.md").read_text()
+    schema = read_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+    for key, part in schema["properties"].items():
+        assert f"`{key}`" in manual
+        for inner in part.get("properties", {}):
+            assert f"`{key}.{inner}`" in manual

@@ -1,0 +1,165 @@
+"""The study through Snakemake: one smoke run in a copy of the project, then what changes would rerun."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ["Snakefile", "pmrl", "baselines", "workflow", "config", "profiles", "pyproject.toml"]
+SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+RESULTS = SMOKE["results"]
+
+
+def snakemake(project, *arguments):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(project),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def smoke(project, *arguments):
+    return snakemake(project, *arguments, "--configfile", "config/smoke.yaml")
+
+
+def planned(project, *arguments, configfile="config/smoke.yaml"):
+    """The jobs that a dry run plans, as (rule, wildcards) pairs."""
+    run = snakemake(project, "-n", "--workflow-profile", "none", *arguments, "--configfile", configfile)
+    assert run.returncode == 0, run.stdout + run.stderr
+    jobs = re.findall(r"^rule (\w+):\n((?:    .*\n)*)", run.stdout + run.stderr, re.MULTILINE)
+    return [
+        (rule, dict(re.findall(r"(\w+)=([\w.]+)", " ".join(re.findall(r"wildcards: (.*)", body)))))
+        for rule, body in jobs
+    ]
+
+
+def trained(jobs):
+    return {wildcards["method"] for rule, wildcards in jobs if rule.startswith("train")}
+
+
+def rules(jobs):
+    return {rule for rule, _ in jobs}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project in which the smoke study has run."""
+    folder = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    run = smoke(folder)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    return folder
+
+
+@pytest.fixture
+def edited(project):
+    """Append a line to a file of the copy, and take it back after the test."""
+    kept = {}
+
+    def edit(name, text):
+        path = project / name
+        kept[path] = (path.read_text() if path.exists() else None, path.stat().st_mtime_ns if path.exists() else None)
+        path.write_text((kept[path][0] or "") + text)
+
+    yield edit
+    for path, (text, time) in kept.items():
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(text)
+            os.utime(path, ns=(time, time))
+
+
+def test_the_smoke_study_leaves_every_artefact_it_names(project):
+    config = yaml.safe_load((project / "config" / "config.yaml").read_text())
+    expected = [f"tables/{name}.{kind}" for name in config["tables"] for kind in ("csv", "md", "tex")]
+    expected += [f"figures/{name}.{kind}" for name in config["figures"] for kind in ("pdf", "png")]
+    for name in [*expected, "records.parquet", "ranks.parquet", "curves.parquet", "methods.json"]:
+        assert (project / RESULTS / name).stat().st_size > 0, name
+
+
+def test_the_records_hold_every_method_variant_regime_and_seed(project):
+    config = yaml.safe_load((project / "config" / "config.yaml").read_text())
+    records = pd.read_parquet(project / RESULTS / "records.parquet")
+    found = set(records[["method", "variant", "regime", "seed"]].astype(str).itertuples(index=False, name=None))
+    for method in config["methods"]:
+        for variant in ["main", *config["variants"].get(method, {})]:
+            for regime in config["regimes"]:
+                for seed in range(SMOKE["seeds"]):
+                    assert (method, variant, regime, str(seed)) in found
+    values = records.loc[records["metric"] == "recall@1", "value"]
+    assert values.between(0, 100).all()
+
+
+def test_a_second_run_plans_nothing(project):
+    assert planned(project) == []
+
+
+def test_a_fresh_clone_plans_a_whole_study(tmp_path):
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    jobs = planned(tmp_path, configfile="config/config.yaml")
+    assert {"prepare", "collect", "table", "figure", "all"} <= rules(jobs)
+    assert trained(jobs) == {"pmrl", "pairwise", "vast", "gram"}
+
+
+def test_changing_gram_replans_gram_and_what_depends_on_it(project, edited):
+    edited("baselines/gram.py", "\n# a change\n")
+    jobs = planned(project)
+    assert trained(jobs) == {"gram"}
+    assert {"collect", "table", "figure"} <= rules(jobs)
+    assert not any(rule.startswith(("foundation", "prepare")) for rule in rules(jobs))
+
+
+def test_changing_the_shared_loop_replans_every_method(project, edited):
+    edited("pmrl/training.py", "\n# a change\n")
+    assert trained(planned(project)) == {"pmrl", "pairwise", "vast", "gram"}
+
+
+def test_changing_a_figure_redraws_that_figure_alone(project, edited):
+    edited("pmrl/figures/ablation.py", "\n# a change\n")
+    jobs = planned(project)
+    assert [(rule, w.get("name")) for rule, w in jobs if rule != "all"] == [("figure", "ablation")]
+
+
+def test_adding_a_method_runs_that_method_alone(project, edited):
+    edited("baselines/newcomer.py", (ROOT / "baselines" / "template_baseline.py").read_text())
+    methods = yaml.safe_load((project / "config" / "config.yaml").read_text())["methods"]
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*methods, "newcomer"]}))
+    jobs = planned(project, configfile="config/more.yaml")
+    assert trained(jobs) == {"newcomer"}
+    assert not any(rule.startswith(("foundation", "prepare")) for rule in rules(jobs))
+
+
+def test_more_seeds_train_only_the_new_ones(project, edited):
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "seeds": 4, "seeds_per_job": 2}))
+    jobs = planned(project, configfile="config/more.yaml")
+    assert {rule for rule in rules(jobs) if rule.startswith("train")} == {"train_seeds_2_to_3"}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"trainning": {}}, "'trainning'"),
+        ({"methods": ["grams"]}, "unknown method 'grams'. Valid methods: pmrl"),
+        ({"tables": ["tabel"]}, "unknown table 'tabel'. Valid tables: "),
+    ],
+)
+def test_a_wrong_config_is_refused_with_words(project, edited, config, message):
+    edited("config/wrong.yaml", yaml.safe_dump(config))
+    run = snakemake(project, "-n", "--configfile", "config/wrong.yaml")
+    assert run.returncode != 0
+    assert message in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
