@@ -47,9 +47,8 @@ def seed_means(results: Results, records: pd.DataFrame, scope: str = "all") -> p
 
 def _within(records: pd.DataFrame, results: Results, scope: str) -> pd.DataFrame:
     """The rows whose (query, gallery) belongs to the scope."""
-    wanted = {(dataset, *pair) for dataset in results.datasets for pair in pairs(results, dataset, scope)}
-    cells = records[["dataset", "query", "gallery"]].itertuples(index=False, name=None)
-    return records[[cell in wanted for cell in cells]]
+    wanted = [(dataset, *pair) for dataset in results.datasets for pair in pairs(results, dataset, scope)]
+    return records.merge(pd.DataFrame(wanted, columns=["dataset", "query", "gallery"]))
 
 
 def build(results: Results) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """A small results folder with known answers: every value of the records is a function written below."""
 
+import io
 import json
 import shutil
 from itertools import permutations
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from PIL import Image, ImageDraw
 
 METHODS = {
     "pmrl": {
@@ -152,11 +154,15 @@ def write(folder: Path) -> Path:
     values.astype({"method": "category", "query": "category"}).to_parquet(folder / "records.parquet")
     ranks.to_parquet(folder / "ranks.parquet")
     curves().to_parquet(folder / "curves.parquet")
+    examples().to_parquet(folder / "examples.parquet")
+    embeddings().to_parquet(folder / "embeddings.parquet")
     costs().to_parquet(folder / "costs.parquet")
     sweep().to_parquet(folder / "sweep.parquet")
     (folder / "methods.json").write_text(json.dumps(METHODS))
     for dataset in DATASETS:
         (folder / "data" / dataset).mkdir(parents=True, exist_ok=True)
+        items(dataset).to_parquet(folder / "data" / dataset / "items.parquet")
+        pictures().to_parquet(folder / "data" / dataset / "pictures.parquet")
         (folder / "data" / dataset / "card.yaml").write_text(yaml.safe_dump(card(dataset), sort_keys=False))
     return folder
 
@@ -166,9 +172,9 @@ def copy(folder: Path, target: Path) -> Path:
     return Path(shutil.copytree(folder, target))
 
 
-def drop(folder: Path, condition: str) -> None:
+def drop(folder: Path, condition: str, names: tuple[str, ...] = ("records", "ranks")) -> None:
     """Remove the records and ranks that a query names, as if those runs were missing."""
-    for name in ("records", "ranks"):
+    for name in names:
         frame = pd.read_parquet(folder / f"{name}.parquet")
         frame.drop(frame.query(condition).index).to_parquet(folder / f"{name}.parquet")
 
@@ -250,3 +256,62 @@ def sweep() -> pd.DataFrame:
             *["matching_weight", "value"],
         ],
     )
+
+
+def items(dataset: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "id": [f"i{item:03d}" for item in range(ITEMS)],
+            "group": [f"g{item // 2}" for item in range(ITEMS)],
+            "label": [f"class {item % 5}" for item in range(ITEMS)],
+            "split": "test",
+            "caption": [f"{dataset} number {item}, described in a few words" for item in range(ITEMS)],
+        }
+    )
+
+
+def pictures() -> pd.DataFrame:
+    """A filled disc of another colour and size for every item."""
+    rows = []
+    for item in range(ITEMS):
+        picture = Image.new("RGB", (32, 32), "white")
+        size = 5 + item % 10
+        color = tuple(int(value) for value in np.random.default_rng(item).integers(0, 200, 3))
+        ImageDraw.Draw(picture).ellipse((16 - size, 16 - size, 16 + size, 16 + size), fill=color)
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        rows.append((f"i{item:03d}", buffer.getvalue()))
+    return pd.DataFrame(rows, columns=["id", "png"])
+
+
+def examples() -> pd.DataFrame:
+    """PMRL finds the item at rank 1, GRAM at rank 3 or not at all."""
+    rows = []
+    for query, gallery, item in (("text", "picture", 7), ("picture", "text", 21)):
+        for method, place in (("pmrl", 1), ("gram", 3 if item == 7 else None)):
+            for rank in range(1, 6):
+                right = rank == place
+                found = item if right else (item + 13 * rank) % ITEMS
+                rows.append(("emoji", method, query, gallery, f"i{item:03d}", rank, f"i{found:03d}", right))
+    columns = ["dataset", "method", "query", "gallery", "item", "rank", "retrieved", "correct"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def embeddings(d: int = 8) -> pd.DataFrame:
+    """Unit vectors near a centre per class, closer together for PMRL."""
+    rows = []
+    for dataset, modalities in DATASETS.items():
+        for method in METHODS:
+            generator = np.random.default_rng(5)
+            centres = generator.normal(size=(5, d))
+            for item in range(ITEMS):
+                base = centres[item % 5] + generator.normal(0, 0.5, d)
+                spread = 0.4 if method == "pmrl" else 0.8
+                vectors = base + generator.normal(0, spread, (len(modalities), d))
+                vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+                leading = np.linalg.svd(vectors)[2][0]
+                leading *= np.sign(leading @ vectors.sum(axis=0))
+                for name, vector in zip([*modalities, "leading_direction"], [*vectors, leading], strict=True):
+                    rows.append((dataset, method, 0, f"i{item:03d}", f"class {item % 5}", name, *vector))
+    columns = ["dataset", "method", "seed", "item", "label", "modality", *[f"e{i}" for i in range(d)]]
+    return pd.DataFrame(rows, columns=columns)

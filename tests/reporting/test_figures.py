@@ -1,6 +1,7 @@
 """Figures from synthetic records: the numbers drawn are the right ones, and nothing is cut off."""
 
 import importlib
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,10 +11,26 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
 
-from pmrl import figures
+from pmrl import figures, tables
 from pmrl.errors import UserError
-from pmrl.figures import ablation, any_modality, singular_values, style
+from pmrl.figures import (
+    ablation,
+    any_modality,
+    embedding_map,
+    geometry,
+    noise_robustness,
+    retrieval_examples,
+    sensitivity,
+    singular_values,
+    style,
+)
 from pmrl.results import Results
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Few pixels, for tests that do not look at them."""
+    monkeypatch.setitem(style.SETTINGS, "savefig.dpi", 40)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +78,7 @@ def test_a_missing_pair_is_a_dash(own_results):
     assert [text.get_position() for text in grid.texts if text.get_text() == "–"] == [(2, 0)]
 
 
-def test_any_other_rival_can_be_asked_for(results, tmp_path):
+def test_any_other_rival_can_be_asked_for(results, tmp_path, coarse):
     paths = figures.write("any_modality", results, tmp_path, rival="vast")
     assert [path.name for path in paths] == ["any_modality-vast.pdf", "any_modality-vast.png"]
     with pytest.raises(UserError, match=r"'clip'.*pairwise, vast, gram"):
@@ -97,7 +114,7 @@ def test_singular_values_are_drawn_with_their_bound(results):
 
 
 @pytest.mark.parametrize("name", figures.available())
-def test_every_figure_is_written_twice_and_again_the_same(name, results, tmp_path):
+def test_every_figure_is_written_twice_and_again_the_same(name, results, tmp_path, coarse):
     first = figures.write(name, results, tmp_path / "a")
     second = figures.write(name, results, tmp_path / "b")
     assert [path.suffix for path in first] == [".pdf", ".png"]
@@ -137,6 +154,67 @@ def test_no_curves_give_a_figure_that_says_so(own_results, tmp_path):
     assert any("No curves" in text for text in texts)
 
 
-def test_drawing_leaves_no_figure_open(results, tmp_path):
+def test_drawing_leaves_no_figure_open(results, tmp_path, coarse):
     figures.write("ablation", results, tmp_path)
     assert plt.get_fignums() == []
+
+
+def test_the_heat_map_frames_the_papers_temperatures(results):
+    panel = grids(sensitivity.draw(Results(results)))["digits"]
+    frames = [patch for patch in panel.patches if not patch.get_fill()]
+    assert len(frames) == 1
+    x, y = (round(value) for value in frames[0].get_center())
+    assert (panel.get_xticklabels()[x].get_text(), panel.get_yticklabels()[y].get_text()) == ("0.05", "0.1")
+
+
+def test_noise_curves_start_at_the_clean_value(results):
+    figure = noise_robustness.draw(Results(results))
+    panel = next(axes for axes in figure.axes if axes.get_title(loc="left") == "emoji: missing modality")
+    levels, heights = panel.lines[0].get_data()
+    assert list(levels) == [0, 25, 50, 100]
+    assert heights[0] - heights[-1] == pytest.approx(synthetic.LOSS["pmrl"])
+
+
+def test_the_right_answer_alone_is_framed(results):
+    figure = retrieval_examples.draw(Results(results))
+    framed = [
+        axes.get_title()
+        for axes in figure.findobj(plt.Axes)
+        if axes.axison and to_hex(axes.spines["top"].get_edgecolor()).upper() == retrieval_examples.RIGHT
+    ]
+    assert framed == ["✓ 1", "✓ 3", "✓ 1"]
+    assert any("not found" in text.get_text() for text in figure.findobj(Text))
+
+
+def test_principal_components_find_the_plane_of_the_points():
+    plane = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 2)))[0]
+    flat = np.random.default_rng(1).normal(size=(50, 2)) @ np.diag([3, 1])
+    points, shares = embedding_map.components(flat @ plane.T)
+    assert shares.sum() == pytest.approx(1)
+    distances = [np.linalg.norm(x[:, None] - x[None], axis=2) for x in (points, flat)]
+    assert distances[0] == pytest.approx(distances[1])
+
+
+def test_three_dimensions_keep_the_angles_to_the_leading_direction():
+    vectors = np.random.default_rng(2).normal(size=(3, 7)) + 1
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    points, first = geometry.in_three_dimensions(vectors)
+    leading = np.linalg.svd(vectors)[2][0]
+    assert np.abs(points @ first) == pytest.approx(np.abs(vectors @ leading))  # three vectors span three dimensions
+    assert (points @ first).sum() > 0
+
+
+@pytest.mark.parametrize("name", figures.available())
+def test_a_partial_study_still_gives_every_figure(name, own_results, tmp_path, coarse):
+    synthetic.drop(own_results, "dataset == 'emoji' or seed == 2 or regime == 'probe'")
+    synthetic.drop(own_results, "corruption != 'none'", ("records",))
+    for missing in ("sweep", "examples", "embeddings"):
+        (own_results / f"{missing}.parquet").unlink()
+    paths = figures.write(name, own_results, tmp_path, {"datasets": ["digits"]})
+    assert all(path.stat().st_size for path in paths)
+
+
+def test_every_figure_and_table_has_a_caption():
+    captions = Path(figures.__file__).parents[2] / "workflow" / "report"
+    for name in {*figures.available(), *tables.available()}:
+        assert (captions / f"{name}.rst").read_text().strip(), name

@@ -8,12 +8,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic
+from scipy.special import softmax
 
 from pmrl import tables
 from pmrl.errors import UserError
 from pmrl.results import Results
 from pmrl.statistics import half_width
-from pmrl.tables import ablation, any_modality, datasets, render, retrieval_zero_shot
+from pmrl.tables import (
+    ablation,
+    any_modality,
+    claims,
+    classification,
+    cost,
+    datasets,
+    noise_robustness,
+    published,
+    render,
+    retrieval_zero_shot,
+    sensitivity,
+    significance,
+)
 
 HALF = half_width(1.0, 3)  # every synthetic cell is (x − 1, x, x + 1) over the three seeds
 
@@ -202,3 +216,138 @@ def test_a_damaged_file_is_named(own_results, tmp_path):
     (own_results / "records.parquet").write_bytes(b"not a table")
     with pytest.raises(UserError, match=r"records\.parquet: not a readable parquet file"):
         tables.write("ablation", own_results, tmp_path)
+
+
+def test_area_under_the_noise_curve_and_its_excess(results):
+    frame = noise_robustness.build(Results(results))
+    clean = any_modality.build(Results(results))
+    for method in ("pmrl", "pairwise"):
+        start = cell(clean, dataset="emoji", method=method, regime="zero_shot", scope="all")["mean"]
+        keys = {"dataset": "emoji", "method": method, "corruption": "gaussian"}
+        loss = synthetic.LOSS[method]
+        assert cell(frame, quantity="area", **keys)["mean"] == pytest.approx(start - loss * 1.0)  # middle of 0 … 2
+        assert cell(frame, quantity="severest", **keys)["mean"] == pytest.approx(start - loss * 2.0)
+    areas = {m: cell(frame, dataset="emoji", method=m, corruption="gaussian", quantity="area") for m in synthetic.LOSS}
+    excess = cell(frame, dataset="emoji", method="gram", corruption="gaussian", quantity="excess")
+    assert excess["mean"] == pytest.approx(areas["gram"]["mean"] - areas["pairwise"]["mean"])
+    assert excess["high"] - excess["low"] < 1e-6  # paired by seed: what seeds share cancels
+
+
+def test_a_run_that_lacks_a_noise_level_has_no_area(own_results):
+    condition = "method == 'gram' and seed == 1 and corruption == 'missing' and level == 0.5"
+    synthetic.drop(own_results, condition, ("records",))
+    frame = noise_robustness.build(Results(own_results))
+    row = cell(frame, dataset="digits", method="gram", corruption="missing", quantity="area")
+    assert row["n"] == 2
+
+
+@pytest.mark.parametrize(("temperature", "cosine"), [(0.01, 0.041), (0.05, 0.218), (0.1, 0.456)])
+def test_alignment_saturates_where_theory_says(temperature, cosine):
+    assert sensitivity.saturation(4, temperature) == pytest.approx(cosine, abs=1e-3)
+
+
+def test_a_warm_alignment_never_saturates():
+    assert np.isnan(sensitivity.saturation(4, 1.0))
+    assert sensitivity.alignment_loss(1.0, 4, 1.0) > 0.1
+
+
+def test_alignment_loss_equals_a_softmax_over_the_singular_values():
+    k, cosine, temperature = 5, 0.3, 0.2
+    gram = np.full((k, k), cosine) + (1 - cosine) * np.eye(k)
+    sigma = np.sqrt(np.linalg.eigvalsh(gram))[::-1] / temperature
+    assert sensitivity.alignment_loss(cosine, k, temperature) == pytest.approx(-np.log(softmax(sigma)[0]))
+
+
+def test_the_papers_setting_is_marked(results):
+    source = Results(results)
+    shown = sensitivity.show(sensitivity.build(source), source)
+    marked = shown[shown["τ₂ = 0.1"].str.startswith("**")]
+    assert list(marked["setting"]) == ["τ₁ = 0.05", "τ₁ = 0.05"]
+
+
+def test_probes_stand_beside_the_raw_features(results):
+    source = Results(results)
+    shown = classification.show(classification.build(source), source)
+    line = cell(shown, **{"data set": "digits", "method": "Logistic regression on raw features"})
+    assert line["accuracy"] == f"69.0 ± {HALF:.1f}"
+
+
+def test_step_time_is_relative_to_the_fastest_of_the_same_size(results):
+    frame = cost.build(Results(results))
+    assert cell(frame, method="gram", modalities=6)["step_ratio"] == pytest.approx(5 / 2)
+    assert cell(frame, method="pmrl", modalities=6)["step_ratio"] == 1
+
+
+def test_tied_methods_share_a_group(results):
+    frame = significance.build(Results(results))
+    row = cell(frame, dataset="digits", regime="zero_shot", task="own", first="pairwise", second="vast")
+    assert row["effect"] == pytest.approx(1.0) and row["p_holm"] > 0.05  # one item of a hundred
+    assert row["first_group"] == row["second_group"] == 2
+    first = cell(frame, dataset="digits", regime="zero_shot", task="own", first="pmrl", second="vast")
+    assert (first["first_group"], first["effect"]) == (1, pytest.approx(12.0))
+
+
+RULES = {
+    "alpha": 0.05,
+    "smallest_effect": {"points": 1.0, "ratio": 0.05},
+    "claims": [
+        {"claim": "up", "first": "pmrl", "second": "gram", "regime": "zero_shot", "measure": "all"},
+        {"claim": "down", "first": "gram", "second": "pmrl", "regime": "zero_shot", "measure": "all"},
+        {"claim": "tie", "first": "pmrl", "second": "pmrl/without_matching", "regime": "zero_shot", "measure": "own"},
+        {"claim": "unknown", "first": "pmrl", "second": "gram", "regime": "fine_tuned", "measure": "own"},
+        {"claim": "probe", "first": "pmrl", "second": "raw_features", "regime": "probe", "measure": "accuracy"},
+        {"claim": "steady", "first": "pmrl", "second": "gram", "regime": "zero_shot", "measure": "gradient_variation"},
+        {"claim": "noise", "first": "vast", "second": "gram", "regime": "zero_shot", "measure": "gaussian"},
+    ],
+}
+
+
+def test_claims_are_judged_by_the_rules(results):
+    rules = RULES | {"claims": [claim | {"source": "a test"} for claim in RULES["claims"]]}
+    frame = claims.build(Results(results, {"claims": rules}))
+    verdicts = {(row.claim, row.dataset): row.verdict for row in frame.itertuples()}
+    for dataset in ("digits", "emoji", "overall"):
+        assert verdicts["up", dataset] == "reproduced"
+        assert verdicts["down", dataset] == "not reproduced"
+        assert verdicts["tie", dataset] == "inconclusive"
+        assert verdicts["unknown", dataset] == ""  # ranks exist for zero-shot only
+        assert verdicts["probe", dataset] == "not reproduced"  # one point below the raw features
+    effects = {(row.claim, row.dataset): row.effect for row in frame.itertuples()}
+    assert effects["noise", "emoji"] == pytest.approx(0.5)  # starts 2.5 lower, loses 3 less: 12 − 9 at the middle
+    assert effects["up", "overall"] == pytest.approx((effects["up", "digits"] + effects["up", "emoji"]) / 2)
+
+
+def test_the_committed_rules_are_complete(results):
+    frame = claims.build(Results(results))
+    assert set(frame["verdict"]) <= {*claims.VERDICTS, ""}
+    assert frame["claim"].nunique() >= 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"measure": "beauty"}, "unknown measure 'beauty'"), ({"first": None}, "lacks first")]
+)
+def test_a_broken_rule_is_named(results, change, message):
+    claim = RULES["claims"][0] | {"source": "a test"} | change
+    claim = {key: value for key, value in claim.items() if value is not None}
+    with pytest.raises(UserError, match=message):
+        claims.build(Results(results, {"claims": RULES | {"claims": [claim]}}))
+
+
+def test_published_numbers_stand_as_committed_and_unknown_cells_are_empty(results):
+    source = Results(results)
+    shown = published.show(published.build(source), source)
+    line = cell(shown, source="PMRL paper", setting="zero-shot", direction="text → video", **{"data set": "MSR-VTT"})
+    assert (line["PMRL"], line["GRAM"], line["VAST"]) == ("54.5", "51.5", "")
+    ours = shown[shown["source"] == published.OURS]
+    assert set(ours["data set"]) == {"digits", "emoji"}
+    assert ours["PMRL"].str.contains("±").all()
+
+
+@pytest.mark.parametrize("name", tables.available())
+def test_a_partial_study_still_gives_every_table(name, own_results, tmp_path):
+    synthetic.drop(own_results, "dataset == 'emoji' or seed == 2 or regime == 'probe'")
+    synthetic.drop(own_results, "corruption != 'none'", ("records",))
+    for missing in ("costs", "sweep", "examples", "embeddings"):
+        (own_results / f"{missing}.parquet").unlink()
+    paths = tables.write(name, own_results, tmp_path, {"datasets": ["digits"]})
+    assert all(path.exists() for path in paths)

@@ -1,0 +1,74 @@
+"""A map of the test items' leading directions by class, for each method."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pmrl.figures import style
+from pmrl.results import Results
+
+LEADING = "leading_direction"
+CLASSES = 8  # the most frequent ones get a colour, the others are grey
+SHAPES = "osD^vPX*"
+
+
+def draw(results: Results) -> Figure:
+    """One row per data set, one column per method: the first two principal components of one seed."""
+    frame = results.table("embeddings")
+    frame = frame[frame["modality"] == LEADING]
+    datasets = [dataset for dataset in results.datasets if dataset in set(frame["dataset"])]
+    if not datasets:
+        return style.empty("No embeddings have been recorded yet.")
+    methods = [method for method in results.methods if method in set(frame["method"])]
+    width = style.FULL_WIDTH
+    figure, panels = plt.subplots(
+        len(datasets),
+        len(methods),
+        figsize=(width, (width / max(3, len(methods)) + 0.35) * len(datasets)),
+        squeeze=False,
+    )
+    for row, dataset in zip(panels, datasets, strict=True):
+        part = frame[(frame["dataset"] == dataset) & (frame["seed"] == frame["seed"].min())]
+        labels = part["label"].astype(str).value_counts().index[:CLASSES].sort_values()
+        for axes, method in zip(row, methods, strict=True):
+            _map(axes, part[part["method"] == method], list(labels))
+            style.panel_title(axes, f"{results.title(dataset)}: {results.label(method)}")
+        handles, names = row[0].get_legend_handles_labels()
+        row[-1].legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
+    return figure
+
+
+def components(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First two principal components of (items, d) vectors, and their shares of the variance.
+
+    Signs are fixed by making the largest entry of each direction positive.
+    """
+    centred = vectors - vectors.mean(axis=0)
+    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
+    directions = directions[:2]
+    largest = directions[np.arange(2), np.abs(directions).argmax(axis=1)]
+    return centred @ (directions * np.sign(largest)[:, None]).T, singular[:2] ** 2 / (singular**2).sum()
+
+
+def vectors_of(frame: pd.DataFrame) -> np.ndarray:
+    """The columns e0 … e(d−1) as one array (rows, d)."""
+    names = [name for name in frame.columns if name[0] == "e" and name[1:].isdigit()]
+    return frame[sorted(names, key=lambda name: int(name[1:]))].to_numpy(dtype=float)
+
+
+def _map(axes: Axes, frame: pd.DataFrame, labels: list[str]) -> None:
+    axes.set(xticks=[], yticks=[])
+    if len(frame) < 3:
+        axes.text(0.5, 0.5, "–", ha="center", transform=axes.transAxes)
+        return
+    points, shares = components(vectors_of(frame))
+    found = frame["label"].astype(str).to_numpy()
+    others = ~np.isin(found, labels)
+    axes.scatter(*points[others].T, s=4, color="0.75", lw=0)
+    colors = [style.MAIN_COLOR, *style.PALETTE]
+    for label, color, shape in zip(labels, colors, SHAPES, strict=False):
+        axes.scatter(*points[found == label].T, s=6, color=color, marker=shape, lw=0, alpha=0.8, label=label)
+    axes.set_xlabel(f"component 1 ({100 * shares[0]:.0f} %)")
+    axes.set_ylabel(f"component 2 ({100 * shares[1]:.0f} %)")

@@ -1,0 +1,69 @@
+"""How PMRL trains, with the sizes of the modules that the study used (Fig. 2)."""
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from pmrl.figures import style
+from pmrl.results import Results
+
+LOSS, MODULE, VALUE = "#F3D9C9", "#DCE9F4", "#F2F2F2"
+SHOWN = 4  # modalities; more are summed up
+
+
+def draw(results: Results) -> Figure:
+    """Encoders and projections per modality, then the three losses and what each of them reads."""
+    if not results.datasets:
+        return style.empty("No data set has been recorded yet.")
+    dataset = results.datasets[-1]
+    network = results.study.get("network", {})
+    d = network.get("dimension", "d")
+    figure, axes = plt.subplots(figsize=(style.FULL_WIDTH, 3.3))
+    axes.set(xlim=(-0.5, 100.5), ylim=(0, 46))
+    axes.axis("off")
+    modalities = results.cards[dataset]["modalities"]
+    names = list(modalities)[:SHOWN]
+    rows = [40 - 10 * i for i in range(len(names))]
+    for y, name in zip(rows, names, strict=True):
+        about = modalities[name]
+        _box(axes, (0, y - 3.5, 15, 7), VALUE, f"{name}\n{about['dimension']} features")
+        _box(axes, (18.5, y - 3.5, 17, 7), MODULE, f"encoder, projection\n→ unit vector in $R^{{{d}}}$")
+        _arrow(axes, (15, y), (18.5, y))
+        _arrow(axes, (35.5, y), (42, 29 + (y - 25) * 0.25))
+    if len(modalities) > SHOWN:
+        axes.text(0, 0.5, f"and {len(modalities) - SHOWN} more modalities of {dataset}", fontsize=6)
+    k = len(modalities)
+    axes.plot([17, 37], [3.5, 3.5], color="0.3", lw=0.8)
+    for x in (17, 37):
+        axes.plot([x, x], [3.5, 5.0], color="0.3", lw=0.8)
+    _arrow(axes, (37, 3.5), (72, 3.5), "tokens of all modalities")
+    _box(axes, (42, 23, 14, 12), VALUE, f"$Z = [z^1 … z^{{{k}}}]$\n$= U\\,S\\,V^\\top$\n(per instance)")
+    _box(axes, (72, 35, 28, 9), LOSS, "alignment\n$-\\log\\,$softmax$(\\sigma/\\tau_1)_1$: raise $\\sigma_1$")
+    _box(axes, (72, 19.5, 28, 9), LOSS, "instance regularisation\n$u_1$ of different instances repel ($\\tau_2$)")
+    width = network.get("width")
+    tokens = f"transformer on tokens of width {width}" if width else "transformer on tokens"
+    _box(axes, (72, 0.5, 28, 9), LOSS, f"instance matching\n{tokens}:\nsame instance?")
+    _arrow(axes, (56, 33), (72, 39.5), "singular values $\\sigma_1…\\sigma_k$")
+    _arrow(axes, (56, 25), (72, 24), "leading direction $u_1$")
+    axes.set_title(f"PMRL on {results.title(dataset)}: k = {k} modalities, no anchor", loc="left", fontweight="bold")
+    return figure
+
+
+def _box(axes: Axes, place: tuple[float, float, float, float], color: str, text: str) -> None:
+    x, y, width, height = place
+    axes.add_patch(
+        FancyBboxPatch(
+            (x, y), width, height, boxstyle="round,pad=0,rounding_size=1", facecolor=color, edgecolor="0.3", lw=0.7
+        )
+    )
+    axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=6.5, linespacing=1.5)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], text: str = "") -> None:
+    axes.annotate(
+        "", end, start, arrowprops={"arrowstyle": "-|>", "color": "0.3", "lw": 0.8, "shrinkA": 0, "shrinkB": 0}
+    )
+    if text:
+        middle = ((start[0] + end[0]) / 2, max(start[1], end[1]) + 0.8)
+        axes.text(*middle, text, ha="center", va="bottom", fontsize=5.5)

@@ -1,0 +1,100 @@
+"""Two ways to align, drawn from real embeddings: to an anchor, or along the leading direction (Fig. 1)."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import Axes3D
+
+from pmrl.figures import style
+from pmrl.figures.embedding_map import LEADING, vectors_of
+from pmrl.results import PROPOSED, Results
+
+VIEW = {"elev": 42, "azim": 40}
+
+
+def draw(results: Results, method: str = PROPOSED) -> Figure:
+    """One test item's modality vectors, turned into the space of their first three singular directions.
+
+    Args:
+        results: the results folder.
+        method: whose embeddings to draw.
+    """
+    frame = results.table("embeddings")
+    chosen = frame[frame["method"].eq(method) & frame["modality"].ne(LEADING)]
+    datasets = [dataset for dataset in results.datasets if dataset in set(chosen["dataset"])]
+    if not datasets:
+        return style.empty(f"No embeddings of {method} have been recorded yet.")
+    dataset = datasets[0]
+    item = typical(chosen[(chosen["dataset"] == dataset) & (chosen["seed"] == chosen["seed"].min())])
+    anchor = results.anchor(dataset)
+    points, first = in_three_dimensions(vectors_of(item))
+    names = list(item["modality"])
+    figure = plt.figure(figsize=(style.FULL_WIDTH, 2.9))
+    panels = [figure.add_subplot(1, 2, place, projection="3d") for place in (1, 2)]
+    _sphere(panels[0])
+    for name, point in zip(names, points, strict=True):
+        _arrow(panels[0], point, "#D55E00" if name == anchor else "0.35", name)
+        if name != anchor and anchor in names:
+            _arc(panels[0], points[names.index(anchor)], point, "#D55E00")
+    panels[0].set_title(f"anchored: every modality is drawn to “{anchor}”", y=0.93)
+    _sphere(panels[1])
+    for name, point in zip(names, points, strict=True):
+        _arrow(panels[1], point, "0.35", name)
+        _arc(panels[1], first, point, style.MAIN_COLOR)
+    _arrow(panels[1], first, style.MAIN_COLOR, "$u_1$")
+    panels[1].set_title("leading direction: all are drawn to $u_1$, no modality is special", y=0.93)
+    sigma = np.linalg.svd(vectors_of(item), compute_uv=False)
+    shown = ", ".join(f"{value:.2f}" for value in sigma)
+    figure.suptitle(
+        f"{results.title(dataset)}, item {item['item'].iloc[0]}, {results.label(method)}: σ = {shown}"
+        f" (√k = {np.sqrt(len(names)):.2f})"
+    )
+    return figure
+
+
+def typical(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the item whose σ1 is the median of all items that have every modality."""
+    k = frame["modality"].nunique()
+    complete = [part for _, part in frame.groupby("item") if len(part) == k]
+    leading = [np.linalg.svd(vectors_of(part), compute_uv=False)[0] for part in complete]
+    return complete[int(np.argsort(leading)[len(leading) // 2])]
+
+
+def in_three_dimensions(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Project (k, d) unit vectors on their first three singular directions and back to the sphere.
+
+    Returns:
+        (k, 3) unit vectors, and the leading direction (3,), which is drawn upwards.
+    """
+    _, _, directions = np.linalg.svd(vectors, full_matrices=False)
+    basis = np.zeros((3, vectors.shape[1]))
+    basis[: min(3, len(directions))] = directions[:3]
+    basis[0] *= np.sign(vectors.sum(axis=0) @ basis[0])
+    points = vectors @ basis[[1, 2, 0]].T
+    return points / np.linalg.norm(points, axis=1, keepdims=True), np.array([0.0, 0.0, 1.0])
+
+
+def _sphere(axes: Axes3D) -> None:
+    polar, around = np.mgrid[0 : np.pi / 2 : 7j, 0 : 2 * np.pi : 25j]
+    grid = (np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar))
+    axes.computed_zorder = False
+    axes.plot_wireframe(*grid, color="0.88", lw=0.4, zorder=0)
+    axes.set_axis_off()
+    axes.set_box_aspect((2, 2, 1.2), zoom=1.45)
+    axes.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(0, 1.2))
+    axes.view_init(**VIEW)
+
+
+def _arrow(axes: Axes3D, point: np.ndarray, color: str, name: str) -> None:
+    axes.quiver(0, 0, 0, *point, color=color, arrow_length_ratio=0.1, lw=1.3)
+    outwards = point * (1, 1, 0) + (0, 0, 0.15)
+    place = point + 0.16 * outwards / np.linalg.norm(outwards)
+    axes.text(*place, name, color=color, ha="center", va="center", fontsize=6.5)
+
+
+def _arc(axes: Axes3D, start: np.ndarray, end: np.ndarray, color: str) -> None:
+    """The shortest way on the sphere."""
+    way = np.linspace(start, end, 30)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    axes.plot(*way.T, color=color, ls=":", lw=1.1)

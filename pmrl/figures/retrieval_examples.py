@@ -1,0 +1,100 @@
+"""Real queries and what PMRL and GRAM find for them: five answers, the right one framed (Fig. 4)."""
+
+import io
+import textwrap
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pmrl.figures import style
+from pmrl.results import PROPOSED, Results
+
+PICTURES = ("picture", "drawing", "glyph", "image", "video", "pix")
+RIGHT = "#009E73"
+SHOWN = 5
+QUERIES = 2  # per data set
+
+
+def draw(results: Results, rival: str = "gram") -> Figure:
+    """Two queries per data set, one line of answers for PMRL and one for the rival.
+
+    Args:
+        results: the results folder.
+        rival: the method that is shown beside PMRL.
+    """
+    examples = results.table("examples")
+    examples = examples[examples["method"].isin([PROPOSED, rival])]
+    blocks = [
+        (dataset, *key)
+        for dataset in results.datasets
+        for key in _queries(examples[examples["dataset"] == dataset], 2 if rival in set(examples["method"]) else 1)
+    ]
+    if not blocks:
+        return style.empty("No retrieved examples have been recorded yet.")
+    figure = plt.figure(figsize=(style.FULL_WIDTH, 2.05 * len(blocks)))
+    bands = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
+    shelves = {dataset: Shelf(results, dataset) for dataset in results.datasets}
+    for band, (dataset, query, gallery, item) in zip(bands, blocks, strict=True):
+        chosen = examples["dataset"].eq(dataset) & examples["item"].eq(item)
+        chosen &= examples["query"].eq(query) & examples["gallery"].eq(gallery)
+        _block(band, results, shelves[dataset], examples[chosen], (PROPOSED, rival))
+        band.suptitle(f"{results.title(dataset)}: {query} → {gallery}", x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+class Shelf:
+    """What a data set's items look like: raw pictures where there are any, captions otherwise."""
+
+    def __init__(self, results: Results, dataset: str) -> None:
+        folder = results.data / dataset
+        self.captions = pd.read_parquet(folder / "items.parquet").set_index("id")["caption"]
+        path = folder / "pictures.parquet"
+        self.pictures = pd.read_parquet(path).set_index("id")["png"] if path.is_file() else {}
+
+    def show(self, axes: Axes, item: str, modality: str) -> None:
+        """Draw an item as its modality shows it to a person."""
+        axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
+        axes.set_box_aspect(1)
+        if modality in PICTURES and item in self.pictures:
+            picture = plt.imread(io.BytesIO(self.pictures[item]))
+            axes.imshow(picture, extent=(0.05, 0.95, 0.05, 0.95), cmap="gray", aspect="auto")
+        else:
+            caption = textwrap.fill(str(self.captions.get(item, item)), 14, max_lines=4, placeholder=" …")
+            axes.text(0.5, 0.5, caption, ha="center", va="center", fontsize=6)
+            axes.text(0.5, 0.03, modality, ha="center", va="bottom", fontsize=5, color="0.4")
+
+
+def _queries(examples: pd.DataFrame, methods: int) -> list[tuple[str, str, str]]:
+    """The first queries that all methods answered, one per (query, gallery) pair: (query, gallery, item)."""
+    counts = examples.groupby(["query", "gallery", "item"], sort=False)["method"].nunique()
+    answered = counts[counts >= methods].reset_index()
+    return [
+        *answered.drop_duplicates(["query", "gallery"])[["query", "gallery", "item"]].itertuples(index=False, name=None)
+    ][:QUERIES]
+
+
+def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, methods: tuple[str, str]) -> None:
+    """The query on the left; a line of answers for each method."""
+    panels = band.subplots(2, SHOWN + 2, width_ratios=[1, 0.55, *[1] * SHOWN])
+    query, gallery, item = answers.iloc[0][["query", "gallery", "item"]]
+    for axes in panels[:, :2].ravel():
+        axes.axis("off")
+    panels[0, 0].axis("on")
+    shelf.show(panels[0, 0], item, query)
+    panels[0, 0].spines[:].set(visible=True, color="0.3", linestyle="--")
+    panels[0, 0].set_title("query", fontsize=6)
+    for line, method in zip(panels, methods, strict=True):
+        found = answers[answers["method"] == method].sort_values("rank")
+        outcome = results.label(method) if found["correct"].any() else f"{results.label(method)}\n(not found)"
+        line[1].text(1.0, 0.5, outcome, ha="right", va="center", transform=line[1].transAxes)
+        for axes in line[2:]:
+            axes.axis("off")
+        for axes, row in zip(line[2:], found.itertuples(), strict=False):
+            axes.axis("on")
+            shelf.show(axes, row.retrieved, gallery)
+            axes.spines[:].set(
+                visible=True, color=RIGHT if row.correct else "0.75", linewidth=2.4 if row.correct else 0.6
+            )
+            axes.set_title(f"✓ {row.rank}" if row.correct else f"{row.rank}", fontsize=6, pad=2)

@@ -1,0 +1,88 @@
+"""PMRL's two temperatures: measured retrieval, and beside it the saturation that the theory predicts."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pmrl.figures import style
+from pmrl.results import Results
+from pmrl.tables import sensitivity
+
+PAPER = sensitivity.PAPER
+STRONG = 0.55  # of the colour range, from which text is dark
+
+
+def draw(results: Results) -> Figure:
+    """Per data set: heat map over τ1 × τ2, saturation of the alignment loss over τ1, matching weight."""
+    frame = sensitivity.build(results)
+    datasets = [dataset for dataset in results.datasets if dataset in set(frame["dataset"])]
+    if not datasets:
+        return style.empty("No sweep of the temperatures has been recorded yet.")
+    figure, panels = plt.subplots(
+        len(datasets),
+        3,
+        figsize=(style.FULL_WIDTH, 1.95 * len(datasets)),
+        width_ratios=(1.5, 1, 1),
+        squeeze=False,
+    )
+    for row, dataset in zip(panels, datasets, strict=True):
+        part = frame[frame["dataset"] == dataset]
+        _heat_map(row[0], part[part["parameter"] == "temperatures"])
+        style.panel_title(row[0], f"{results.title(dataset)}: mean recall@1 (%)")
+        _saturation(row[1], len(results.cards[dataset]["modalities"]), part["alignment_temperature"])
+        style.panel_title(row[1], "alignment saturates at")
+        _weights(row[2], part[part["parameter"] == "matching_weight"])
+        style.panel_title(row[2], "matching weight")
+    return figure
+
+
+def _heat_map(axes: Axes, frame: pd.DataFrame) -> None:
+    """Mean over seeds; the frame marks the paper's temperatures."""
+    grid = frame.pivot_table(index="instance_temperature", columns="alignment_temperature", values="mean")
+    axes.imshow(grid, cmap="cividis", aspect="auto", origin="lower")
+    low, high = np.nanmin(grid), np.nanmax(grid)
+    for (y, x), value in np.ndenumerate(grid.to_numpy()):
+        dark = high > low and (value - low) / (high - low) > STRONG
+        shown = "–" if np.isnan(value) else f"{value:.1f}"
+        axes.text(x, y, shown, ha="center", va="center", fontsize=6, color="black" if dark else "white")
+    axes.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns])
+    axes.set_yticks(range(grid.shape[0]), [f"{value:g}" for value in grid.index])
+    axes.set(xlabel="alignment temperature τ₁", ylabel="instance temperature τ₂")
+    axes.tick_params(length=0)
+    columns = np.flatnonzero(np.isclose(grid.columns.astype(float), PAPER["alignment_temperature"]))
+    rows = np.flatnonzero(np.isclose(grid.index.astype(float), PAPER["instance_temperature"]))
+    for x, y in zip(columns, rows, strict=False):
+        axes.add_patch(plt.Rectangle((x - 0.47, y - 0.44), 0.94, 0.88, fill=False, edgecolor="#D55E00", lw=1.6))
+
+
+def _saturation(axes: Axes, k: int, temperatures: pd.Series) -> None:
+    """The equal pairwise cosine at which the alignment loss falls to 0.001 nats, derived; 1 = never."""
+    swept = np.unique(temperatures.dropna().astype(float))
+    grid = np.geomspace(min(swept.min(), 0.01), max(swept.max(), 1.0), 200)
+    cosines = np.array([sensitivity.saturation(k, temperature) for temperature in grid])
+    axes.plot(grid, cosines, color="0.2")
+    never = grid[np.isnan(cosines)]
+    if len(never):
+        axes.axvspan(never[0], grid[-1], color="0.9", lw=0)
+        axes.text(np.sqrt(never[0] * grid[-1]), 0.5, "never", ha="center", va="center", fontsize=6)
+    axes.axvline(PAPER["alignment_temperature"], color="#D55E00", ls="--", lw=1)
+    axes.set(xscale="log", ylim=(0, 1), xlabel="alignment temperature τ₁", ylabel=f"cosine (k = {k})")
+    axes.set_xlim(grid[0], grid[-1])
+
+
+def _weights(axes: Axes, frame: pd.DataFrame) -> None:
+    """Mean with the 95 % t-interval over seeds, over the weight of instance matching."""
+    if frame.empty:
+        axes.text(0.5, 0.5, "–", ha="center", transform=axes.transAxes)
+        return
+    frame = frame.sort_values("matching_weight")
+    places = range(len(frame))
+    half = np.nan_to_num(frame["mean"] - frame["low"])
+    axes.errorbar(places, frame["mean"], yerr=half, color=style.MAIN_COLOR, marker="o", capsize=2)
+    weights = frame["matching_weight"].astype(float)
+    axes.set_xticks(places, [f"{weight:g}" for weight in weights])
+    for place in np.flatnonzero(np.isclose(weights, PAPER["matching_weight"])):
+        axes.axvline(place, color="#D55E00", ls="--", lw=1, zorder=0)
+    axes.set(xlabel="weight of instance matching", ylabel="mean recall@1 (%)", xlim=(-0.4, len(frame) - 0.6))
