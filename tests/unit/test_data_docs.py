@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pmrl import cli, data
-from pmrl.data import store
+from pmrl.data import emoji, kanji, molecules, store
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding_a_dataset.md"
 
@@ -39,3 +39,13 @@ def test_every_key_of_the_card_is_explained():
     page = PAGE.read_text(encoding="utf-8")
     for key in [*SCHEMA["properties"], *_MODALITY["properties"]]:
         assert f"`{key}`" in page
+
+
+def test_the_counts_on_the_page_are_those_of_the_data():
+    page = (PAGE.parent / "datasets.md").read_text(encoding="utf-8")
+    for source in (emoji, kanji, molecules):
+        table = source.read_table()
+        counts = table["split"].value_counts()
+        numbers = [len(table), table["group"].nunique(), *(counts[split] for split in store.SPLITS)]
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{source.CARD.name}` |"))
+        assert row.endswith("| " + " | ".join(f"{number:,}" for number in numbers) + " |")
