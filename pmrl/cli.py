@@ -53,7 +53,8 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("prepare", prepare, "Build the feature stores of data sets.")
-    sub.add_argument("datasets", nargs="+", metavar="NAME", help="a built-in data set, or a data card of your own")
+    sub.add_argument("datasets", nargs="+", metavar="NAME", help="a built-in data set, or one of your own")
+    sub.add_argument("--folder", default="", help="the files of a data set that no package carries")
 
     sub = command("check", check, "Check and describe a data card of your own, without writing anything.")
     sub.add_argument("card", type=Path, metavar="CARD")
@@ -117,7 +118,7 @@ def prepare(options: argparse.Namespace) -> None:
     from pmrl.data.store import read_card
 
     for name in options.datasets:
-        folder = build(name, options.data)
+        folder = build(name, options.data, Path(options.folder) if options.folder else None)
         with replacing(folder.with_name(f"{folder.name}.checksum")) as temporary:
             temporary.write_text(read_card(folder).checksum + "\n")
         print(folder)

@@ -49,26 +49,42 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
         raise UserError(
             f"{name}: the config is not valid:\n" + "\n".join(lines) + "\nSee config/README.md for every key."
         )
-    known = method_files()
-    for method in [*filled["methods"], filled["foundation_method"], *filled["variants"]]:
-        if method not in known:
-            raise UserError(f"{name}: unknown method {method!r}. Valid methods: {', '.join(known)}.")
-    check_datasets(filled["datasets"], name)
+    check_names(filled, name)
     return filled
 
 
-def check_datasets(names: list[str], where: str) -> None:
-    """Each name is a built-in data set or the path of a card of the user's own.
+def check_names(config: dict[str, Any], where: str) -> None:
+    """Every method, data set, table and figure that the config names exists.
 
     Raises:
-        UserError: unknown name; the message lists the valid ones.
+        UserError: an unknown name; the message lists the valid ones.
     """
-    from pmrl.data import available
+    from pmrl import data, figures, tables
 
-    known = available()
-    for dataset in names:
-        if dataset not in known and not Path(dataset).suffix:
-            raise UserError(f"{where}: unknown data set {dataset!r}. Valid data sets: {', '.join(known)}.")
+    named = {
+        "method": ([*config["methods"], config["foundation_method"], *config["variants"]], list(method_files())),
+        "data set": ([*config["datasets"], *config["folders"]], data.available()),
+        "table": (config["tables"], tables.available()),
+        "figure": (config["figures"], figures.available()),
+    }
+    for kind, (names, known) in named.items():
+        for name in names:
+            if name not in known:
+                raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(known)}.")
+
+
+def absences(config: dict[str, Any]) -> dict[str, str]:
+    """The data sets of the study whose files the user has not provided, each with the reason."""
+    from pmrl.data import absence
+
+    reasons = {name: absence(name, folder_of(config, name)) for name in config["datasets"]}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def folder_of(config: dict[str, Any], dataset: str) -> Path | None:
+    """Where the user keeps the files of a data set that no package carries, if the config says so."""
+    folder = config["folders"].get(dataset)
+    return Path(folder) if folder else None
 
 
 def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
@@ -127,7 +143,10 @@ def foundation_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 def study_settings(config: dict[str, Any]) -> dict[str, Any]:
     """What tables and figures need to know of the config."""
-    return {"datasets": config["datasets"]}
+    missing = absences(config)
+    present = [name for name in config["datasets"] if name not in missing]
+    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network")}
+    return {"datasets": present, "absent": missing, **kept}
 
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:

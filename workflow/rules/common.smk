@@ -5,22 +5,24 @@ import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-from pmrl.data import code_files
+from pmrl.data import input_files
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.figures import available as available_figures
-from pmrl.settings import check_config, foundation_settings, run_settings, runs, study_settings
+from pmrl.settings import check_config, folder_of, foundation_settings, run_settings, runs, study_settings
 from pmrl.tables import available as available_tables
 
 try:
     config.update(check_config(config, "config"))
+    STUDY = study_settings(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = config["results"]
 DATA = config["data"]
-DATASETS = config["datasets"]
+DATASETS = STUDY["datasets"]
 RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "run.json"]
 # Editing one of these changes every result; a method's own file is an input of its own jobs alone.
 SHARED_CODE = [
@@ -35,6 +37,10 @@ SHARED_CODE = [
     "spectral",
     "training",
 ]
+
+
+for name, reason in STUDY["absent"].items():
+    logger.warning(f"Data set {name!r} is left out: {reason}")
 
 
 wildcard_constraints:

@@ -3,7 +3,9 @@
 
 rule prepare:
     input:
-        lambda wildcards: [source(path) for path in code_files(wildcards.dataset)],
+        lambda wildcards: [
+            source(path) for path in input_files(wildcards.dataset, folder_of(config, wildcards.dataset))
+        ],
     output:
         f"{DATA}/{{dataset}}.checksum",
     log:
@@ -11,5 +13,6 @@ rule prepare:
     threads: 1
     params:
         data=DATA,
+        folder=lambda wildcards: f"--folder={folder_of(config, wildcards.dataset) or ''}",
     shell:
-        "pmrl prepare {wildcards.dataset:q} --data {params.data:q} > {log:q} 2>&1"
+        "pmrl prepare {wildcards.dataset:q} --data {params.data:q} {params.folder:q} > {log:q} 2>&1"

@@ -3,7 +3,9 @@
 
 def run_folders():
     """Every run of the study: the foundations, then all methods and variants."""
-    kinds = [f"{dataset}/foundation" for dataset in DATASETS] + ["/".join(run) for run in runs(config)]
+    kinds = [f"{dataset}/foundation" for dataset in DATASETS] + [
+        "/".join(run) for run in runs(config) if run[0] in DATASETS
+    ]
     return [f"{RESULTS}/runs/{kind}/seed_{seed}" for kind in kinds for seed in range(config["seeds"])]
 
 
@@ -62,7 +64,7 @@ rule table:
     params:
         results=RESULTS,
         data=DATA,
-        settings=as_json(study_settings(config)),
+        settings=as_json(STUDY),
     shell:
         "pmrl table {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"
@@ -88,7 +90,7 @@ rule figure:
     params:
         results=RESULTS,
         data=DATA,
-        settings=as_json(study_settings(config)),
+        settings=as_json(STUDY),
     shell:
         "pmrl figure {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"
