@@ -15,6 +15,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
+from pmrl.errors import UserError
 from pmrl.method import Method
 from pmrl.networks import Embeddings
 from pmrl.retrieval import median_rank, ranks, recall
@@ -80,6 +81,31 @@ def direction(embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str
     )
 
 
+Score = Callable[[Embeddings, Embeddings], Tensor]
+
+
+def checked(method: Method) -> Score:
+    """The method's score, refusing a result that is not one finite score for each pair.
+
+    Raises:
+        UserError: wrong shape or a value that is not finite; the message names the method.
+    """
+
+    def score(query: Embeddings, gallery: Embeddings) -> Tensor:
+        values = method.score(query, gallery)
+        expected = (len(query), len(gallery))
+        if values.shape != expected:
+            raise UserError(
+                f"Method {method.title!r}: score gave the shape {tuple(values.shape)}; expected (queries, gallery "
+                f"items) = {expected}."
+            )
+        if not torch.isfinite(values).all():
+            raise UserError(f"Method {method.title!r}: score gave values that are not finite.")
+        return values
+
+    return score
+
+
 def cosine(query: Embeddings, gallery: Embeddings) -> Tensor:
     """Cosine of the centroids, (queries, gallery items)."""
     return query.centroid() @ gallery.centroid().T
@@ -91,7 +117,7 @@ def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> lis
 
     Re-ranked results are left out if ``rerank`` is false or the method does not train the matching head.
     """
-    scores = {"own": method.score, "cosine": cosine}
+    scores = {"own": checked(method), "cosine": cosine}
     results = []
     for pair in permutations(embeddings.modalities, 2):
         task = direction(embeddings, pair[:1], pair[1:])
@@ -116,9 +142,7 @@ def plain_result(task: Direction, score: str, values: Tensor) -> Result:
     )
 
 
-def anchor_results(
-    embeddings: Embeddings, scores: dict[str, Callable[[Embeddings, Embeddings], Tensor]], rerank: bool
-) -> Iterator[Result]:
+def anchor_results(embeddings: Embeddings, scores: dict[str, Score], rerank: bool) -> Iterator[Result]:
     """The anchor against everything else and back, each plain and, if asked for, re-ranked."""
     anchor, others = (embeddings.anchor,), embeddings.others
     for query, gallery in ((anchor, others), (others, anchor)):

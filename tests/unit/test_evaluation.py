@@ -5,6 +5,7 @@ import pytest
 import torch
 from conftest import synthetic_dataset
 
+from pmrl.errors import UserError
 from pmrl.evaluation import RERANKED_CANDIDATES, evaluate
 from pmrl.method import build_method
 from pmrl.networks import Batch, Network, NetworkSettings
@@ -95,3 +96,20 @@ def test_metrics_are_percentages_of_the_queries():
     for k in (1, 5, 10):
         assert metrics[f"recall@{k}"] == pytest.approx(100 * np.mean(ranks <= k))
     assert metrics["median_rank"] == np.median(ranks)
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        (
+            lambda query, gallery: torch.zeros(len(query)),
+            r"'Pairwise': score gave the shape \(20,\); expected .*\(20, 20\)",
+        ),
+        (lambda query, gallery: torch.full((len(query), len(gallery)), torch.nan), "'Pairwise': .* not finite"),
+    ],
+)
+def test_a_score_that_is_not_one_finite_number_for_each_pair_is_refused(score, message):
+    method = build_method("pairwise", {})
+    method.score = score
+    with pytest.raises(UserError, match=message):
+        evaluate(embedded(), method)
