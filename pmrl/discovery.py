@@ -12,9 +12,7 @@ SKIPPED_PREFIXES = ("_", "template_")
 def method_files() -> dict[str, Path]:
     """Every method's name and the file that defines it: PMRL first, then the baselines by name."""
     baselines = {
-        path.stem: path
-        for path in sorted(BASELINES.glob("*.py"))
-        if not path.stem.startswith(SKIPPED_PREFIXES)
+        path.stem: path for path in sorted(BASELINES.glob("*.py")) if not path.stem.startswith(SKIPPED_PREFIXES)
     }
     return {"pmrl": ROOT / "pmrl" / "objective.py", **baselines}
 

@@ -109,9 +109,7 @@ def build_method(name: str, values: dict[str, Any]) -> Method:
                 f"Method {name!r} has no hyper-parameter {key!r}. Valid hyper-parameters: {', '.join(fields)}."
             )
         default = fields[key].default
-        if isinstance(default, str) != isinstance(value, str) or not isinstance(
-            value, int | float | str | bool
-        ):
+        if isinstance(default, str) != isinstance(value, str) or not isinstance(value, int | float | str | bool):
             raise UserError(
                 f"Method {name!r}: hyper-parameter {key!r} is {value!r}; "
                 f"expected a {type(default).__name__} such as {default!r}."

@@ -15,7 +15,7 @@ from pmrl.errors import UserError
 from pmrl.matching import instance_matching
 from pmrl.method import Hyperparameters, Method
 from pmrl.networks import Embeddings
-from pmrl.spectral import spectrum
+from pmrl.spectral import inner_products, spectrum
 
 QUERIES_AT_ONCE = 64
 
@@ -54,7 +54,7 @@ def instance_regularization(direction: Tensor, temperature: float) -> Tensor:
     Returns:
         Mean over the batch, a scalar; 0 for an empty batch.
     """
-    logits = (direction / temperature) @ direction.T
+    logits = inner_products(direction) / temperature
     own = torch.arange(len(direction), device=direction.device)
     return cross_entropy(logits, own, reduction="sum") / max(len(direction), 1)
 

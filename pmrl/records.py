@@ -91,9 +91,7 @@ def rank_rows(context: dict[str, Any], results: Iterable[Result], items: np.ndar
         )
         for result in results
     ]
-    return (
-        pd.concat(tables, ignore_index=True)[RANK_COLUMNS] if tables else pd.DataFrame(columns=RANK_COLUMNS)
-    )
+    return pd.concat(tables, ignore_index=True)[RANK_COLUMNS] if tables else pd.DataFrame(columns=RANK_COLUMNS)
 
 
 def curve_rows(context: dict[str, Any], stages: dict[str, list[tuple[int, str, float]]]) -> pd.DataFrame:
@@ -130,9 +128,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}). Delete the run's folder and run again."
-        ) from error
+        raise UserError(f"{path}: cannot be read ({error}). Delete the run's folder and run again.") from error
 
 
 def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:

@@ -42,8 +42,7 @@ REGIME_STAGES = {
 STAGE_REGIMES = {"continued": "zero_shot", "fine_tuned": "fine_tuned", "scratch": "scratch"}
 STAGE_SPLITS = {FOUNDATION: "pretrain", "continued": "pretrain", "scratch": "pretrain", "fine_tuned": "train"}
 TRAINING_CODE = tuple(
-    ROOT / "pmrl" / f"{name}.py"
-    for name in ("networks", "training", "method", "matching", "contrastive", "spectral")
+    ROOT / "pmrl" / f"{name}.py" for name in ("networks", "training", "method", "matching", "contrastive", "spectral")
 )
 
 
@@ -150,9 +149,7 @@ def load_checkpoint(path: Path, network: nn.Module, method: nn.Module | None, de
         with safe_open(path, "pt", device=str(device)) as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise UserError(
-            f"{path}: the checkpoint cannot be read ({error}). Delete it and train again."
-        ) from error
+        raise UserError(f"{path}: the checkpoint cannot be read ({error}). Delete it and train again.") from error
     for prefix, module in {"network": network, "method": method}.items():
         if module is None:
             continue
@@ -208,9 +205,7 @@ def require_support(run: Run, name: str) -> None:
     """Raise a UserError if the foundation's method cannot work on the data set."""
     supported, reason = load_method(name).supports(run.dataset.card)
     if not supported:
-        raise UserError(
-            f"The foundation method {name!r} does not support {run.dataset.card.name!r}: {reason}"
-        )
+        raise UserError(f"The foundation method {name!r} does not support {run.dataset.card.name!r}: {reason}")
 
 
 def run_method(run: Run) -> None:
@@ -273,9 +268,7 @@ def evaluated(
     """Records and ranks of the test split."""
     indices = run.dataset.indices("test")
     if len(indices) < 2:
-        raise UserError(
-            f"Data set {run.dataset.card.name!r}: the test split has {len(indices)} instances; need 2."
-        )
+        raise UserError(f"Data set {run.dataset.card.name!r}: the test split has {len(indices)} instances; need 2.")
     results = evaluate(embed(network, Batch.from_dataset(run.dataset, indices, run.device)), method)
     items = run.dataset.items["id"].to_numpy()[indices]
     context = {**run.context, "regime": regime}
@@ -292,9 +285,7 @@ def finish(
     records, rank_tables = outcome
     tables = {
         "records": pd.DataFrame(records),
-        "ranks": pd.concat(rank_tables, ignore_index=True)
-        if rank_tables
-        else rank_rows(run.context, [], None),
+        "ranks": pd.concat(rank_tables, ignore_index=True) if rank_tables else rank_rows(run.context, [], None),
         "curves": curve_rows(run.context, {stage: curves.rows for stage, (curves, _) in stages.items()}),
     }
     for name, table in tables.items():
