@@ -7,21 +7,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pmrl.figures import style
-from pmrl.results import Results
+from pmrl.results import PROPOSED, Results
 
 LEADING = "leading_direction"
 CLASSES = 8  # the most frequent ones get a colour, the others are grey
+METHODS = 4  # side by side: PMRL, the rival and the next ones
+RIVAL = "gram"
 SHAPES = "osD^vPX*"
 
 
 def draw(results: Results) -> Figure:
-    """One row per data set, one column per method: the first two principal components of one seed."""
+    """One row per data set, one column for each of four methods: the first two principal components of one seed."""
     frame = results.table("embeddings")
     frame = frame[frame["modality"] == LEADING]
     datasets = [dataset for dataset in results.datasets if dataset in set(frame["dataset"])]
     if not datasets:
         return style.empty("No embeddings have been recorded yet.")
-    methods = [method for method in results.methods if method in set(frame["method"])]
+    order = dict.fromkeys([PROPOSED, RIVAL, *results.methods])
+    methods = [method for method in order if method in set(frame["method"])][:METHODS]
     width = style.FULL_WIDTH
     figure, panels = plt.subplots(
         len(datasets),

@@ -81,7 +81,7 @@ def _sphere(axes: Axes3D) -> None:
     axes.computed_zorder = False
     axes.plot_wireframe(*grid, color="0.88", lw=0.4, zorder=0)
     axes.set_axis_off()
-    axes.set_box_aspect((2, 2, 1.2), zoom=1.45)
+    axes.set_box_aspect((2, 2, 1.2), zoom=1.22)
     axes.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(0, 1.2))
     axes.view_init(**VIEW)
 
@@ -89,7 +89,7 @@ def _sphere(axes: Axes3D) -> None:
 def _arrow(axes: Axes3D, point: np.ndarray, color: str, name: str) -> None:
     axes.quiver(0, 0, 0, *point, color=color, arrow_length_ratio=0.1, lw=1.3)
     outwards = point * (1, 1, 0) + (0, 0, 0.15)
-    place = point + 0.16 * outwards / np.linalg.norm(outwards)
+    place = point + 0.2 * outwards / np.linalg.norm(outwards)
     axes.text(*place, name, color=color, ha="center", va="center", fontsize=6.5)
 
 

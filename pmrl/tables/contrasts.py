@@ -48,8 +48,8 @@ class Hits:
         if not found or any(rows is None for rows in found):
             return None
         ranks = self.ranks.iloc[np.concatenate(found)]
-        hits = pd.DataFrame({"seed": ranks["seed"], "item": ranks["item"], "hit": 100.0 * (ranks["rank"] <= k)})
-        return hits.pivot_table(index="seed", columns="item", values="hit", observed=True)
+        hits = pd.Series(100.0 * (ranks["rank"] <= k).to_numpy(), [ranks["seed"], ranks["item"].astype(str)])
+        return hits.groupby(level=[0, 1], sort=False).mean().unstack()
 
 
 def mark_leaders(

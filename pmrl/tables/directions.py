@@ -21,10 +21,34 @@ KEYS = ["dataset", "regime", "score", "reranked", "method", "variant", "directio
 BLOCK = ["dataset", "regime", "score", "reranked", "direction", "metric"]
 
 
+Sides = Mapping[str, tuple[str, str]]
+
+
 def build(
     results: Results,
     regimes: Sequence[str],
-    sides: Mapping[str, tuple[str, str]],
+    sides: Sides,
+    scorings: Sequence[tuple[str, bool]] = tuple(SCORINGS),
+) -> pd.DataFrame:
+    """``estimates`` with ``mark``: who is best and second in recall, where that is significant."""
+    frame = estimates(results, regimes, sides, scorings)
+    pairs = _pairs(sides)
+    hits = {regime: Hits(results, regime) for regime in regimes}
+
+    def table(row: dict) -> pd.DataFrame | None:
+        pair = pairs[row["dataset"], row["direction"]]
+        task = (row["score"], row["reranked"])
+        k = int(row["metric"].removeprefix("recall@"))
+        return hits[row["regime"]].table(row["dataset"], (row["method"], row["variant"]), task, [pair], k)
+
+    marked = mark_leaders(frame[frame["metric"].ne("median_rank")], BLOCK, table)
+    return frame.assign(mark=marked["mark"].reindex(frame.index, fill_value=""))
+
+
+def estimates(
+    results: Results,
+    regimes: Sequence[str],
+    sides: Sides,
     scorings: Sequence[tuple[str, bool]] = tuple(SCORINGS),
 ) -> pd.DataFrame:
     """Estimates per (data set, regime, scoring, method, direction, metric), a row also where nothing is measured.
@@ -35,13 +59,8 @@ def build(
         sides: {data set: (query, gallery)} of the direction "forth"; "back" is its reverse.
         scorings: (score, re-ranked) to show.
     """
-    pairs = {
-        (dataset, direction): both[::step]
-        for dataset, both in sides.items()
-        for direction, step in (("forth", 1), ("back", -1))
-    }
     directions = pd.DataFrame(
-        [(*key, *pair) for key, pair in pairs.items()], columns=["dataset", "direction", "query", "gallery"]
+        [(*key, *pair) for key, pair in _pairs(sides).items()], columns=["dataset", "direction", "query", "gallery"]
     )
     records = results.records
     records = records[records["regime"].isin(regimes) & records["corruption"].eq("none")].merge(directions)
@@ -61,16 +80,7 @@ def build(
     frame = complete(summarize(records, KEYS).merge(_chance(records), on=KEYS), expected)
     higher = frame["metric"].ne("median_rank")
     frame["clear_of_chance"] = (frame["low"] > frame["chance"]).where(higher, frame["high"] < frame["chance"])
-    hits = {regime: Hits(results, regime) for regime in regimes}
-
-    def table(row: dict) -> pd.DataFrame | None:
-        pair = pairs[row["dataset"], row["direction"]]
-        task = (row["score"], row["reranked"])
-        k = int(row["metric"].removeprefix("recall@"))
-        return hits[row["regime"]].table(row["dataset"], (row["method"], row["variant"]), task, [pair], k)
-
-    marked = mark_leaders(frame[higher], BLOCK, table)
-    return frame.assign(mark=marked["mark"].reindex(frame.index, fill_value=""))
+    return frame
 
 
 def show(frame: pd.DataFrame, results: Results, rows: Mapping[str, str], names: Mapping[str, str]) -> pd.DataFrame:
@@ -103,6 +113,12 @@ def show(frame: pd.DataFrame, results: Results, rows: Mapping[str, str], names: 
         *refusals(results),
     ]
     return shown
+
+
+def _pairs(sides: Sides) -> dict[tuple[str, str], tuple[str, str]]:
+    """{(data set, direction): (query, gallery)}."""
+    steps = {"forth": 1, "back": -1}
+    return {(dataset, name): both[::step] for dataset, both in sides.items() for name, step in steps.items()}
 
 
 def _chance(records: pd.DataFrame) -> pd.DataFrame:

@@ -4,9 +4,8 @@ import pandas as pd
 
 from pmrl.discovery import ROOT
 from pmrl.results import Results
-from pmrl.tables import retrieval_fine_tuned, retrieval_zero_shot
+from pmrl.tables import directions
 from pmrl.tables.cells import text
-from pmrl.tables.directions import METRICS
 
 TITLE = "Published numbers beside ours"
 CAPTION = (
@@ -17,7 +16,6 @@ PUBLISHED = ROOT / "results" / "reference" / "published.csv"
 OURS = "this study (other data, other scale)"
 SETTINGS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
 SHOWN_METRICS = ("R@1", "R@10")
-BUILDERS = {"zero_shot": retrieval_zero_shot, "fine_tuned": retrieval_fine_tuned}
 DIRECTIONS = {"forth": "anchor_to_others", "back": "others_to_anchor"}
 COLUMNS = ["source", "method", "setting", "dataset", "modalities", "direction", "metric", "value", "witness"]
 
@@ -54,7 +52,8 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 
 def _ours(results: Results, setting: str) -> pd.DataFrame:
-    frame = BUILDERS[setting].build(results)
+    sides = {dataset: results.sides(dataset) for dataset in results.datasets}
+    frame = directions.estimates(results, [setting], sides)
     frame = frame[frame["score"].eq("own") & frame["variant"].eq("main")].dropna(subset="mean")
     keys = ["dataset", "method", "direction", "metric"]
     frame = frame.sort_values("reranked", kind="stable").drop_duplicates(keys, keep="last")
@@ -67,7 +66,7 @@ def _ours(results: Results, setting: str) -> pd.DataFrame:
             "dataset": frame["dataset"],
             "modalities": frame["dataset"].map(lambda dataset: " ".join(results.cards[dataset]["modalities"])),
             "direction": frame["direction"].map(DIRECTIONS),
-            "metric": frame["metric"].map(METRICS),
+            "metric": frame["metric"].map(directions.METRICS),
             "value": frame["mean"],
             "witness": "measured",
             "low": frame["low"],
