@@ -14,6 +14,7 @@ import pandas as pd
 from pmrl.files import replacing
 
 MISSING = "–"
+PAGE = 60  # rows of a LaTeX table, from which it continues on another page
 ESCAPES = {
     "\\": r"\textbackslash{}",
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
@@ -74,34 +75,46 @@ def markdown(title: str, caption: str, shown: pd.DataFrame, notes: list[str]) ->
 
 
 def latex(name: str, title: str, caption: str, shown: pd.DataFrame, notes: list[str]) -> str:
-    r"""The table as a ``table*`` that needs ``\usepackage{booktabs,graphicx}``, scaled to the text width."""
+    r"""The table as one ``table*`` or several, if it is longer than a page; needs booktabs and graphicx."""
+    pages: list[list[list[str]]] = [[]]
+    for _, rows in groupby(zip(shown.iloc[:, 0], _grouped(shown), strict=True), key=lambda pair: pair[0]):
+        group = [row for _, row in rows]
+        if pages[-1] and len(pages[-1]) + len(group) > PAGE:
+            pages.append([])
+        pages[-1] += group
+    head = rf"\caption{{\textbf{{{escape(title)}.}} {escape(caption)}}}\label{{tab:{name}}}"
+    again = rf"\textbf{{{escape(title)}}}, continued from Table~\ref{{tab:{name}}}.\par\smallskip"
+    heads = [head] + [again] * (len(pages) - 1)
+    below = rf"\par\smallskip\raggedright\footnotesize {' '.join(escape(note) for note in notes)}"
+    feet = [""] * (len(pages) - 1) + [below if notes else ""]
+    return "\n".join(_float(*page, shown) for page in zip(heads, pages, feet, strict=True))
+
+
+def _float(head: str, rows: list[list[str]], foot: str, shown: pd.DataFrame) -> str:
+    """One ``table*``, made smaller where it is wider than the text."""
     lines = []
-    for i, row in enumerate(_grouped(shown)):
+    for i, row in enumerate(rows):
         if i and row[0]:
             lines.append(r"\midrule")
         elif i and shown.attrs.get("groups", 1) > 1 and row[1]:
             lines.append(r"\addlinespace")
         lines.append(" & ".join(escape(cell) for cell in row) + r" \\")
-    below = " ".join(escape(note) for note in notes)
-    return "\n".join(
-        [
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{\textbf{{{escape(title)}.}} {escape(caption)}}}",
-            rf"\label{{tab:{name}}}",
-            r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{{'l' * shown.shape[1]}}}",
-            r"\toprule",
-            *_header(list(shown.columns)),
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}}",
-            *([rf"\par\smallskip\raggedright\footnotesize {below}"] if notes else []),
-            r"\end{table*}",
-            "",
-        ]
-    )
+    parts = [
+        r"\begin{table*}",
+        r"\centering",
+        head,
+        r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{'l' * shown.shape[1]}}}",
+        r"\toprule",
+        *_header(list(shown.columns)),
+        r"\midrule",
+        *lines,
+        r"\bottomrule",
+        r"\end{tabular}}",
+        foot,
+        r"\end{table*}",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
 
 
 def _header(columns: list[str]) -> list[str]:
