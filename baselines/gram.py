@@ -118,6 +118,9 @@ class _Volume(torch.autograd.Function):
             products = (gallery.flatten(0, 1) @ anchor.T).view(*gallery.shape[:2], len(anchor))
             projections = to_basis.mT @ products
             squared_norms = anchor.square().sum(1)
+            if not squared_norms.isfinite().all():
+                query = int((~squared_norms.isfinite()).nonzero()[0])
+                raise UserError(f"volume: anchor vector {query} holds a value that is not finite, or too large.")
             squared_distances = squared_norms - projections.square().sum(1)
             # below this the difference of the two squares is rounding error: the anchor lies in the span
             floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
@@ -130,9 +133,9 @@ class _Volume(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         anchor, gallery, vectors, lengths, to_basis, projections, distances = ctx.saved_tensors
-        gradient = gradient.T
+        gradient = gradient.T.contiguous()
         with torch.autocast(anchor.device.type, enabled=False):
-            scaled = torch.where(distances > 0, gradient / distances, 0)
+            scaled = (gradient / distances).masked_fill_(distances == 0, 0)
             weighted = projections * scaled[:, None, :]
             volumes = lengths.prod(1).to(anchor.dtype)
             # Σ_j g_ij V_j e_ij/r_ij
@@ -168,6 +171,3 @@ def _check(anchor: Tensor, gallery: Tensor, mask: Tensor | None) -> None:
             f"volume: mask has shape {tuple(mask.shape)}, expected {tuple(gallery.shape[:2])}, "
             "one entry per gallery item and modality."
         )
-    if not anchor.isfinite().all():
-        query = int((~anchor.isfinite()).any(1).nonzero()[0])
-        raise UserError(f"volume: anchor vector {query} holds a value that is not finite.")

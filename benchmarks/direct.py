@@ -45,13 +45,14 @@ def volume(anchor: Tensor, gallery: Tensor) -> Tensor:
     Returns:
         ``(Q, G)`` volumes.
     """
+    vectors = gallery.unbind(1)
     pairs = (len(anchor), len(gallery))
-    own = (anchor * anchor).sum(1)[:, None].expand(pairs)
-    across = [(anchor @ vectors.T) for vectors in gallery.unbind(1)]
-    rows = [torch.stack([own, *across], -1)]
-    for i, vectors in enumerate(gallery.unbind(1)):
-        within = [(vectors * others).sum(1).expand(pairs) for others in gallery.unbind(1)]
-        rows.append(torch.stack([across[i], *within], -1))
+    products = {(0, 0): (anchor * anchor).sum(1)[:, None].expand(pairs)}
+    for i, own in enumerate(vectors, start=1):
+        products[0, i] = products[i, 0] = anchor @ own.T
+        for j, other in enumerate(vectors[:i], start=1):
+            products[i, j] = products[j, i] = (own * other).sum(1).expand(pairs)
+    rows = [torch.stack([products[i, j] for j in range(len(vectors) + 1)], -1) for i in range(len(vectors) + 1)]
     return torch.linalg.det(torch.stack(rows, -2)).abs().sqrt()
 
 

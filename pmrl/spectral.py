@@ -67,6 +67,15 @@ def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
     return Spectrum(*(value.to(z.dtype) for value in result))
 
 
+def inner_products(vectors: Tensor) -> Tensor:
+    """All inner products ``(batch, batch)`` of ``(batch, dimension)`` vectors with each other.
+
+    They are symmetric, so one product of matrices gives the gradient where automatic differentiation needs two.
+    Computed in float32 or float64, also under autocast. Gradients are first-order only.
+    """
+    return _InnerProducts.apply(widen(vectors))
+
+
 def widen(tensor: Tensor) -> Tensor:
     """``tensor`` in the type that kernels compute in: float64 as it is, every shorter type as float32."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
@@ -128,7 +137,7 @@ class _Spectrum(torch.autograd.Function):
             singular_values, vectors = gram_factors(z)
             vectors = _oriented(singular_values, vectors)
             loading = vectors[..., 0] * safe_reciprocal(singular_values)[..., :1]
-            direction = torch.einsum("bk,bkd->bd", loading.to(z.dtype), z)
+            direction = (loading.to(z.dtype)[:, None, :] @ z)[:, 0]
         ctx.save_for_backward(z, singular_values, vectors)
         return singular_values.to(z.dtype), direction
 
@@ -150,7 +159,24 @@ class _Spectrum(torch.autograd.Function):
             mixing = (vectors * (values_gradient * reciprocal)[..., None, :]) @ vectors.mT
             mixing += leading[..., :, None] * turn[..., None, :] + turn[..., :, None] * leading[..., None, :]
             outer = (leading * inverse).to(z.dtype)[..., None] * direction_gradient[..., None, :]
-            return torch.baddbmm(outer, mixing.to(z.dtype), z)
+            return outer.baddbmm_(mixing.to(z.dtype), z)
+
+
+class _InnerProducts(torch.autograd.Function):
+    """Z Zᵀ with rows as vectors; for an incoming gradient H that of Z is (H + Hᵀ) Z."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor) -> Tensor:
+        ctx.save_for_backward(vectors)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return vectors @ vectors.T
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (vectors,) = ctx.saved_tensors
+        with torch.autocast(vectors.device.type, enabled=False):
+            return (gradient + gradient.T) @ vectors
 
 
 def _oriented(singular_values: Tensor, vectors: Tensor) -> Tensor:
