@@ -19,6 +19,7 @@ from pmrl.retrieval import cosine_ranks, ranks, recall
 SPECTRAL, DIRECT_SPECTRAL = "PMRL's spectral terms", "PMRL's spectral terms, direct"
 VOLUME, DIRECT_VOLUME = "GRAM's volume", "GRAM's volume, direct"
 PAIRWISE = "anchored pairwise loss"
+PRODUCTS = "its matrix products alone"
 RECALL, DIRECT_RECALL = "recall", "recall, direct"
 
 _ALIGNMENT_TEMPERATURE, _REGULARIZATION_TEMPERATURE = 0.05, 0.1  # τ1 and τ2 of PMRL
@@ -39,12 +40,22 @@ class Shape(NamedTuple):
 
 
 def training_calls(shape: Shape) -> dict[str, Call]:
-    """Forward and backward pass of every loss on the same float32 vectors, by name."""
+    """Forward and backward pass of every loss on the same float32 vectors, by name.
+
+    Among them are the three products of matrices that no loss over all pairs of an anchor and a gallery vector can
+    do without, one forward and two backward: the least that GRAM's volume and the pairwise loss can take.
+    """
     vectors = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     z = normalize(vectors, dim=-1).requires_grad_()
     anchor = z[:, 0].detach().clone().requires_grad_()
     gallery = z[:, 1:].detach().clone().requires_grad_()
     own = torch.arange(shape.batch)
+    others, similarities = gallery.detach().flatten(0, 1), anchor.detach() @ gallery.detach().flatten(0, 1).T
+
+    def matrix_products() -> None:
+        anchor.detach() @ others.T
+        similarities @ others
+        similarities.T @ anchor.detach()
 
     def spectral_terms() -> Tensor:
         singular_values, direction = spectrum(z)
@@ -60,6 +71,7 @@ def training_calls(shape: Shape) -> dict[str, Call]:
     calls: dict[str, Call] = {
         SPECTRAL: lambda: torch.autograd.grad(spectral_terms(), z),
         PAIRWISE: lambda: torch.autograd.grad(direct.anchored_pairwise(z, _CONTRAST_TEMPERATURE), z),
+        PRODUCTS: matrix_products,
         VOLUME: lambda: torch.autograd.grad(contrast(volume), (anchor, gallery)),
         DIRECT_VOLUME: lambda: torch.autograd.grad(contrast(direct.volume), (anchor, gallery)),
     }

@@ -44,7 +44,6 @@ def peak_bytes(call: Callable[[], object]) -> int:
     PyTorch's profiler reports every allocation, so the figure is the same in every run; workspace inside LAPACK
     and BLAS is not seen.
     """
-    call()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
         call()
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
