@@ -114,21 +114,17 @@ def test_singular_values_are_drawn_with_their_bound(results):
 
 
 @pytest.mark.parametrize("name", figures.available())
-def test_every_figure_is_written_twice_and_again_the_same(name, results, tmp_path, coarse):
-    first = figures.write(name, results, tmp_path / "a")
-    second = figures.write(name, results, tmp_path / "b")
-    assert [path.suffix for path in first] == [".pdf", ".png"]
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
-
-
-@pytest.mark.parametrize("name", figures.available())
-def test_nothing_is_cut_off_and_the_width_fits_the_page(name, results):
-    figure = importlib.import_module(f"pmrl.figures.{name}").draw(Results(results))
+def test_every_figure_fits_the_page_and_is_drawn_again_the_same(name, results, tmp_path, coarse):
+    with style.applied():
+        figure = importlib.import_module(f"pmrl.figures.{name}").draw(Results(results))
+        first = style.save(figure, tmp_path / "first" / name)
+        box = figure.get_tightbbox()  # inches, of everything that is drawn
     assert figure.get_figwidth() <= style.FULL_WIDTH
-    figure.canvas.draw()
-    box = figure.get_tightbbox()  # inches, of everything that is drawn
     assert box.x0 >= -0.01 and box.x1 <= figure.get_figwidth() + 0.01
     assert box.y0 >= -0.01 and box.y1 <= figure.get_figheight() + 0.01
+    second = figures.write(name, results, tmp_path / "second")
+    assert [path.suffix for path in second] == [".pdf", ".png"]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_a_saved_picture_has_the_resolution_of_print(results, tmp_path):

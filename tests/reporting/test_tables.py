@@ -151,37 +151,52 @@ def test_counts_of_the_data_sets_come_from_the_cards(results):
     assert list(shown.loc[0, ["pre-training", "train", "validation", "test"]]) == ["1,000", "400", "100", "100"]
 
 
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory):
+    """Every table, written once: its three paths by name."""
+    folder = tmp_path_factory.mktemp("tables")
+    return {name: tables.write(name, results, folder) for name in tables.available()}
+
+
 @pytest.mark.parametrize("name", tables.available())
-def test_every_table_is_written_three_times_and_again_the_same(name, results, tmp_path):
-    first = tables.write(name, results, tmp_path / "a")
-    second = tables.write(name, results, tmp_path / "b")
+def test_every_table_is_written_three_times_and_again_the_same(name, results, written, tmp_path):
+    first, second = written[name], tables.write(name, results, tmp_path)
     assert [path.suffix for path in first] == [".csv", ".md", ".tex"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert len(pd.read_csv(first[0])) > 0
 
 
 @pytest.mark.parametrize("name", tables.available())
-def test_latex_rows_have_as_many_cells_as_the_head(name, results, tmp_path):
-    text = tables.write(name, results, tmp_path)[2].read_text()
-    for columns, body in re.findall(r"\\begin{tabular}{(l+)}\n(.*?)\\end{tabular}", text, re.DOTALL):
+def test_latex_rows_have_as_many_cells_as_the_head(name, written):
+    text = written[name][2].read_text()
+    tabulars = re.findall(r"\\begin{tabular}{(l+)}\n(.*?)\\end{tabular}", text, re.DOTALL)
+    assert tabulars
+    for columns, body in tabulars:
         rows = [line for line in body.splitlines() if line.endswith(r"\\")]
         assert rows
         for row in rows:
             spanned = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", row))
             assert len(re.findall(r"(?<!\\)&", row)) + 1 + spanned == len(columns), row
+        assert all(body.count(rule) >= 1 for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
-    assert all(text.count(rule) >= 1 for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX engine on this machine")
-def test_latex_compiles(results, tmp_path):
-    inputs = [tables.write(name, results, tmp_path)[2].name for name in tables.available()]
-    lines = [rf"\input{{{name}}}\clearpage" for name in inputs]
+def test_latex_compiles(written, tmp_path):
+    lines = [rf"\input{{{paths[2]}}}\clearpage" for paths in written.values()]
     head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
     (tmp_path / "all.tex").write_text("\n".join([head, *lines, r"\end{document}"]))
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    command = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert run.returncode == 0, run.stdout[-2000:]
+    assert "too large for page" not in run.stdout
+
+
+def test_a_long_table_continues_on_another_page():
+    shown = pd.DataFrame({"data set": np.repeat(list("abc"), 40), "value": "1"})
+    text = render.latex("long", "Long", "A long table.", shown, ["A note."])
+    assert text.count(r"\begin{table*}") == 3
+    assert text.count(r"\caption") == text.count("A note.") == 1
 
 
 def test_special_signs_survive_latex():
