@@ -177,7 +177,7 @@ def foundation(options: argparse.Namespace) -> None:
     from pmrl.runs import FOUNDATION, run_foundation
     from pmrl.settings import foundation_settings
 
-    settings = options.settings or foundation_settings(load_config(options.config))
+    settings = options.settings or foundation_settings(load_config(options.config), options.dataset)
     for run in each_run(options, FOUNDATION, MAIN, settings):
         run_foundation(run)
 

@@ -8,7 +8,7 @@ not a candidate; the counts are part of every record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -125,7 +125,18 @@ def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> lis
             plain_result(task, name, score(task.query_side, task.gallery_side)) for name, score in scores.items()
         ]
     if len(embeddings.others) > 1:
-        results += list(anchor_results(embeddings, scores, rerank and method.trains_matching))
+        results += anchor_results(embeddings, scores, rerank and method.trains_matching)
+    return results
+
+
+@torch.no_grad()
+def evaluate_pairs(queries: Embeddings, galleries: Embeddings) -> list[Result]:
+    """Every ordered modality pair by cosine, queries and galleries from two embeddings of the same instances."""
+    results = []
+    for query, gallery in permutations(queries.modalities, 2):
+        task = direction(queries, (query,), (gallery,))
+        values = cosine(task.query_side, galleries.select((gallery,)).rows(task.candidates))
+        results.append(plain_result(task, "cosine", values))
     return results
 
 
@@ -142,17 +153,20 @@ def plain_result(task: Direction, score: str, values: Tensor) -> Result:
     )
 
 
-def anchor_results(embeddings: Embeddings, scores: dict[str, Score], rerank: bool) -> Iterator[Result]:
+@torch.no_grad()
+def anchor_results(embeddings: Embeddings, scores: dict[str, Score], rerank: bool) -> list[Result]:
     """The anchor against everything else and back, each plain and, if asked for, re-ranked."""
     anchor, others = (embeddings.anchor,), embeddings.others
+    results = []
     for query, gallery in ((anchor, others), (others, anchor)):
         task = direction(embeddings, query, gallery)
         for name, score in scores.items():
             values = score(task.query_side, task.gallery_side)
             plain = plain_result(task, name, values)
-            yield plain
+            results.append(plain)
             if rerank:
-                yield reranked_result(task, plain, values, embeddings, from_anchor=query == anchor)
+                results.append(reranked_result(task, plain, values, embeddings, from_anchor=query == anchor))
+    return results
 
 
 def reranked_result(

@@ -26,40 +26,50 @@ RUN_FILES = {
     "curves": "curves.parquet",
     "description": "run.json",
 }
+# Kept by the first seed of a method's main form only.
+FIGURE_FILES = {"embeddings": "embeddings.parquet", "examples": "examples.parquet"}
 RANK_COLUMNS = [
     "dataset", "method", "variant", "regime", "seed", "score", "reranked", "query", "gallery", "item", "rank",
 ]  # fmt: skip
 CURVE_COLUMNS = ["dataset", "method", "variant", "stage", "seed", "step", "quantity", "value"]
 
 
-def record_rows(context: dict[str, Any], results: Iterable[Result]) -> list[dict[str, Any]]:
+def record_rows(
+    context: dict[str, Any], results: Iterable[Result], corruption: str = "none", level: float = 0.0
+) -> list[dict[str, Any]]:
     """One row per direction, score, re-ranking and metric."""
     return [
-        {
-            **context,
-            "split": "test",
-            "score": result.score,
-            "reranked": result.reranked,
-            "query": result.query,
-            "gallery": result.gallery,
-            "corruption": "none",
-            "level": 0.0,
-            "metric": metric,
-            "value": value,
-            "n": len(result.queries),
-            "gallery_size": result.gallery_size,
-            "reason": "",
-        }
+        record(
+            context,
+            metric,
+            value,
+            score=result.score,
+            reranked=result.reranked,
+            query=result.query,
+            gallery=result.gallery,
+            corruption=corruption,
+            level=float(level),
+            n=len(result.queries),
+            gallery_size=result.gallery_size,
+        )
         for result in results
         for metric, value in result.metrics().items()
     ]
 
 
+def probe_row(context: dict[str, Any], folds: str, n: int, metric: str, value: float) -> dict[str, Any]:
+    """A linear probe on all modalities; ``n`` instances were classified."""
+    return record({**context, "regime": "probe"}, metric, value, query="all", gallery=folds, n=n)
+
+
 def unsupported_row(context: dict[str, Any], regime: str, reason: str) -> dict[str, Any]:
     """The single row of a method that refuses a data set."""
-    return {
-        **context,
-        "regime": regime,
+    return record({**context, "regime": regime}, "unsupported", float("nan"), reason=reason)
+
+
+def record(context: dict[str, Any], metric: str, value: float, **columns: Any) -> dict[str, Any]:
+    """One row of records; what ``columns`` leaves out has its neutral value."""
+    neutral = {
         "split": "test",
         "score": "own",
         "reranked": False,
@@ -67,12 +77,11 @@ def unsupported_row(context: dict[str, Any], regime: str, reason: str) -> dict[s
         "gallery": "",
         "corruption": "none",
         "level": 0.0,
-        "metric": "unsupported",
-        "value": float("nan"),
         "n": 0,
         "gallery_size": 0,
-        "reason": reason,
+        "reason": "",
     }
+    return {**context, **neutral, **columns, "metric": metric, "value": value}
 
 
 def rank_rows(context: dict[str, Any], results: Iterable[Result], items: np.ndarray | None) -> pd.DataFrame:
@@ -119,6 +128,11 @@ def collect(folders: Iterable[Path], results: Path) -> None:
             table[column] = table[column].astype("string").astype("category")
         with replacing(Path(results) / RUN_FILES[name]) as temporary:
             table.to_parquet(temporary, index=False)
+    for file in FIGURE_FILES.values():
+        tables = [read_table(folder / file) for folder in folders if (folder / file).exists()]
+        if tables:
+            with replacing(Path(results) / file) as temporary:
+                pd.concat(tables, ignore_index=True).to_parquet(temporary, index=False)
     with replacing(Path(results) / "methods.json") as temporary:
         temporary.write_text(json.dumps(method_descriptions(folders), indent=2))
 

@@ -17,21 +17,29 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import nn
 
 import pmrl
+from pmrl.analyses import (
+    RAW_FEATURES,
+    Measured,
+    embedded_target,
+    keep_for_figures,
+    measure_classification,
+    measure_mismatched,
+    measure_retrieval,
+    measure_robustness,
+    raw_target,
+)
+from pmrl.checkpoints import load_checkpoint, read_fingerprint, save_checkpoint
 from pmrl.data.store import Dataset
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
-from pmrl.evaluation import evaluate
 from pmrl.files import replacing, sha256
 from pmrl.method import Method, build_method, load_method
-from pmrl.networks import Batch, Network, NetworkSettings
-from pmrl.records import RUN_FILES, curve_rows, rank_rows, record_rows, unsupported_row
+from pmrl.networks import Network, NetworkSettings
+from pmrl.records import FIGURE_FILES, RANK_COLUMNS, RUN_FILES, curve_rows, unsupported_row
 from pmrl.settings import MAIN
-from pmrl.training import Curves, Stage, derived_seed, embed, train_stage
+from pmrl.training import Curves, Stage, derived_seed, train_stage
 
 FOUNDATION = "foundation"
 REGIME_STAGES = {
@@ -42,7 +50,8 @@ REGIME_STAGES = {
 STAGE_REGIMES = {"continued": "zero_shot", "fine_tuned": "fine_tuned", "scratch": "scratch"}
 STAGE_SPLITS = {FOUNDATION: "pretrain", "continued": "pretrain", "scratch": "pretrain", "fine_tuned": "train"}
 TRAINING_CODE = tuple(
-    ROOT / "pmrl" / f"{name}.py" for name in ("networks", "training", "method", "matching", "contrastive", "spectral")
+    ROOT / "pmrl" / f"{name}.py"
+    for name in ("networks", "training", "method", "matching", "contrastive", "spectral", "corruption")
 )
 
 
@@ -83,10 +92,15 @@ class Run:
             "seed": self.seed,
         }
 
-    def stage(self, name: str) -> Stage:
+    @property
+    def is_shown(self) -> bool:
+        """Whether figures show this run's embeddings: the first seed of a method's main form."""
+        return self.variant == MAIN and self.seed == 0
+
+    def stage(self, name: str, mismatched: float = 0.0) -> Stage:
         """The training stage ``name`` with the config's steps and batch size."""
         training = self.settings["training"]
-        return Stage(name, STAGE_SPLITS[name], training[f"{name}_steps"], training["batch_size"])
+        return Stage(name, STAGE_SPLITS[name], training[f"{name}_steps"], training["batch_size"], mismatched)
 
 
 def run_folder(results: Path, dataset: str, method: str, variant: str, seed: int) -> Path:
@@ -106,7 +120,7 @@ def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[
     content = {
         "data": run.dataset.card.checksum,
         "network": run.settings["network"],
-        "stage": [stage.name, stage.split, stage.steps, stage.batch_size],
+        "stage": vars(stage),
         "method": method_name,
         "hyperparameters": hyperparameters,
         "seed": run.seed,
@@ -118,48 +132,6 @@ def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def save_checkpoint(path: Path, network: nn.Module, method: nn.Module, mark: str) -> None:
-    """Write both modules' tensors, with the fingerprint as metadata."""
-    modules = {"network": network, "method": method}
-    tensors = {
-        f"{prefix}.{name}": tensor.detach().cpu().contiguous()
-        for prefix, module in modules.items()
-        for name, tensor in module.state_dict().items()
-    }
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"fingerprint": mark})
-
-
-def read_fingerprint(path: Path) -> str | None:
-    """The fingerprint of a checkpoint, or None if there is no readable one."""
-    try:
-        with safe_open(path, "pt") as file:
-            return (file.metadata() or {}).get("fingerprint")
-    except (OSError, SafetensorError):
-        return None
-
-
-def load_checkpoint(path: Path, network: nn.Module, method: nn.Module | None, device: torch.device) -> None:
-    """Load a checkpoint strictly: every tensor must be there, and no other.
-
-    Raises:
-        UserError: the file is missing, damaged, or belongs to another network.
-    """
-    try:
-        with safe_open(path, "pt", device=str(device)) as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: the checkpoint cannot be read ({error}). Delete it and train again.") from error
-    for prefix, module in {"network": network, "method": method}.items():
-        if module is None:
-            continue
-        state = {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
-        try:
-            module.load_state_dict(state, strict=True)
-        except RuntimeError as error:
-            raise UserError(f"{path}: the checkpoint does not fit the {prefix}: {error}") from error
-
-
 def train_or_resume(
     run: Run, stage: Stage, network: Network, method_name: str, method: Method, start: str
 ) -> tuple[str, Curves, float]:
@@ -168,8 +140,8 @@ def train_or_resume(
     Returns:
         The fingerprint, the training curves and the seconds that training took when it was done.
     """
-    path = run.folder / f"{stage.name}.safetensors"
-    log = run.folder / f"{stage.name}.json"
+    path = run.folder / f"{stage.label}.safetensors"
+    log = run.folder / f"{stage.label}.json"
     mark = fingerprint(run, stage, method_name, vars(method.hyperparameters), start)
     if read_fingerprint(path) == mark and log.exists():
         load_checkpoint(path, network, method, run.device)
@@ -192,13 +164,16 @@ def foundation_method(run: Run) -> tuple[str, Method]:
 
 
 def run_foundation(run: Run) -> None:
-    """Train and evaluate the shared warm start of one data set and seed."""
+    """Train and evaluate the shared warm start of one data set and seed, and probe the raw features."""
     network = new_network(run)
     name, method = foundation_method(run)
     require_support(run, name)
-    stage = run.stage(FOUNDATION)
-    _, curves, seconds = train_or_resume(run, stage, network, name, method, "random weights")
-    finish(run, name, {FOUNDATION: (curves, seconds)}, evaluated(run, network, method, FOUNDATION))
+    _, curves, seconds = train_or_resume(run, run.stage(FOUNDATION), network, name, method, "random weights")
+    measured = Measured()
+    measure_retrieval(run, network, method, FOUNDATION, measured)
+    if run.settings["classification"]:
+        measure_classification(run, raw_target(run), RAW_FEATURES, measured)
+    finish(run, name, {FOUNDATION: (curves, seconds)}, measured)
 
 
 def require_support(run: Run, name: str) -> None:
@@ -210,31 +185,56 @@ def require_support(run: Run, name: str) -> None:
 
 def run_method(run: Run) -> None:
     """Train and evaluate one method, variant and seed in all regimes, starting from the foundation."""
+    measured, stages = Measured(), {}
     supported, reason = load_method(run.method).supports(run.dataset.card)
     if not supported:
-        finish(
-            run,
-            run.method,
-            {},
-            ([unsupported_row(run.context, r, reason) for r in run.settings["regimes"]], []),
-        )
+        measured.records += [unsupported_row(run.context, regime, reason) for regime in run.settings["regimes"]]
+        finish(run, run.method, stages, measured)
         return
-    stages: dict[str, tuple[Curves, float]] = {}
-    records: list[dict[str, Any]] = []
-    rank_tables: list[pd.DataFrame] = []
-    network, method, mark = None, None, ""
-    for name in needed_stages(run.settings["regimes"]):
-        if name != "fine_tuned":
-            network, method = new_network(run), build_method(run.method, run.settings["hyperparameters"])
-            method.to(run.device)
-            mark = start_from_foundation(run, network) if name == "continued" else "random weights"
-        mark, *outcome = train_or_resume(run, run.stage(name), network, run.method, method, mark)
-        stages[name] = tuple(outcome)
-        if STAGE_REGIMES[name] in run.settings["regimes"]:
-            more_records, more_ranks = evaluated(run, network, method, STAGE_REGIMES[name])
-            records += more_records
-            rank_tables += more_ranks
-    finish(run, run.method, stages, (records, rank_tables))
+    state: Trained | None = None
+    for name in needed_stages([*run.settings["regimes"], *filter(None, [run.settings["classification"]])]):
+        state = train(run, run.stage(name), state if name == "fine_tuned" else None)
+        stages[name] = state.curves, state.seconds
+        measure(run, STAGE_REGIMES[name], state, measured)
+    for percent in run.settings["corruption"]["mismatched"]:
+        state = train(run, run.stage("continued", percent), None)
+        measure_mismatched(run, state.network, percent, measured)
+    finish(run, run.method, stages, measured)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and method at the end of a stage, with the stage's curves, seconds and fingerprint."""
+
+    network: Network
+    method: Method
+    mark: str
+    curves: Curves
+    seconds: float
+
+
+def train(run: Run, stage: Stage, before: Trained | None) -> Trained:
+    """Train one stage, going on from ``before``, else from the foundation, or from nothing for ``scratch``."""
+    if before is not None:
+        network, method, mark = before.network, before.method, before.mark
+    else:
+        network, method = new_network(run), build_method(run.method, run.settings["hyperparameters"])
+        method.to(run.device)
+        mark = "random weights" if stage.name == "scratch" else start_from_foundation(run, network)
+    mark, curves, seconds = train_or_resume(run, stage, network, run.method, method, mark)
+    return Trained(network, method, mark, curves, seconds)
+
+
+def measure(run: Run, regime: str, state: Trained, measured: Measured) -> None:
+    """All that the settings ask of a model in a regime."""
+    if regime in run.settings["regimes"]:
+        measure_retrieval(run, state.network, state.method, regime, measured)
+    if regime == "zero_shot":
+        measure_robustness(run, state.network, state.method, measured)
+        if run.is_shown:
+            keep_for_figures(run, state.network, measured)
+    if regime == run.settings["classification"] and run.variant == MAIN:
+        measure_classification(run, embedded_target(run, state.network), run.method, measured)
 
 
 def needed_stages(regimes: Iterable[str]) -> list[str]:
@@ -262,37 +262,24 @@ def start_from_foundation(run: Run, network: Network) -> str:
     return expected
 
 
-def evaluated(
-    run: Run, network: Network, method: Method, regime: str
-) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
-    """Records and ranks of the test split."""
-    indices = run.dataset.indices("test")
-    if len(indices) < 2:
-        raise UserError(f"Data set {run.dataset.card.name!r}: the test split has {len(indices)} instances; need 2.")
-    results = evaluate(embed(network, Batch.from_dataset(run.dataset, indices, run.device)), method)
-    items = run.dataset.items["id"].to_numpy()[indices]
-    context = {**run.context, "regime": regime}
-    return record_rows(context, results), [rank_rows(context, results, items)]
-
-
-def finish(
-    run: Run,
-    method_name: str,
-    stages: dict[str, tuple[Curves, float]],
-    outcome: tuple[list[dict[str, Any]], list[pd.DataFrame]],
-) -> None:
+def finish(run: Run, method_name: str, stages: dict[str, tuple[Curves, float]], measured: Measured) -> None:
     """Write the run's records, ranks, curves and description, each in one step."""
-    records, rank_tables = outcome
     tables = {
-        "records": pd.DataFrame(records),
-        "ranks": pd.concat(rank_tables, ignore_index=True) if rank_tables else rank_rows(run.context, [], None),
-        "curves": curve_rows(run.context, {stage: curves.rows for stage, (curves, _) in stages.items()}),
+        RUN_FILES["records"]: pd.DataFrame(measured.records),
+        RUN_FILES["ranks"]: joined(measured.ranks, RANK_COLUMNS),
+        RUN_FILES["curves"]: curve_rows(run.context, {stage: curves.rows for stage, (curves, _) in stages.items()}),
+        **{file: joined(getattr(measured, name), []) for name, file in FIGURE_FILES.items() if run.is_shown},
     }
-    for name, table in tables.items():
-        with replacing(run.folder / RUN_FILES[name]) as temporary:
+    for file, table in tables.items():
+        with replacing(run.folder / file) as temporary:
             table.to_parquet(temporary, index=False)
     with replacing(run.folder / RUN_FILES["description"]) as temporary:
         temporary.write_text(json.dumps(description(run, method_name, stages), indent=2, sort_keys=True))
+
+
+def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """All rows of several tables; an empty one with ``columns`` if there are none."""
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def description(run: Run, method_name: str, stages: dict[str, tuple[Curves, float]]) -> dict[str, Any]:

@@ -126,18 +126,21 @@ def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str
     return {
         "network": config["network"],
         "training": config["training"],
-        "foundation": foundation_settings(config),
+        "foundation": foundation_settings(config, dataset),
         "regimes": config["regimes"],
+        "corruption": config["corruption"] if variant == MAIN else {kind: [] for kind in config["corruption"]},
+        "classification": config["classification"].get(dataset, "") if variant == MAIN else "",
         "hyperparameters": {**tuned_values(config, dataset, method), **variants[variant]},
     }
 
 
-def foundation_settings(config: dict[str, Any]) -> dict[str, Any]:
+def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
     """The shared warm start: its method (with default hyper-parameters), networks and training."""
     return {
         "method": config["foundation_method"],
         "network": config["network"],
         "training": config["training"],
+        "classification": config["classification"].get(dataset, ""),
     }
 
 

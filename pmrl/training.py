@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from pmrl.corruption import mismatch
 from pmrl.data.store import Dataset
 from pmrl.errors import UserError
 from pmrl.method import Method
@@ -54,12 +55,19 @@ class Stage:
         split: the split whose instances are trained on.
         steps: optimiser steps.
         batch_size: instances in a batch.
+        mismatched: percent of the training instances whose other modalities are another instance's.
     """
 
     name: str
     split: str
     steps: int
     batch_size: int
+    mismatched: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The name of the stage's files."""
+        return f"{self.name}_mismatched_{self.mismatched:g}" if self.mismatched else self.name
 
 
 def batch_indices(size: int, batch_size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
@@ -97,6 +105,9 @@ def train_stage(
         )
     torch.manual_seed(derived_seed("noise", stage.name, dataset.card.name, seed))
     examples = Batch.from_dataset(dataset, rows, device)
+    if stage.mismatched:
+        draw = derived_seed("corruption", "mismatched", stage.mismatched, dataset.card.name, seed)
+        examples = mismatch(examples, dataset.anchor, stage.mismatched, draw)
     held_out = Batch.from_dataset(dataset, dataset.indices("validation"), device)
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(

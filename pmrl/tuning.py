@@ -16,13 +16,14 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from pmrl.checkpoints import load_checkpoint
 from pmrl.data.store import Dataset
 from pmrl.errors import UserError
 from pmrl.evaluation import OTHERS, Result, evaluate
 from pmrl.files import replacing
 from pmrl.method import build_method, load_method
 from pmrl.networks import Batch, Network
-from pmrl.runs import FOUNDATION, Run, load_checkpoint, new_network, run_foundation
+from pmrl.runs import FOUNDATION, Run, new_network, run_foundation
 from pmrl.settings import MAIN, foundation_settings
 from pmrl.training import derived_seed, embed, train_stage
 
@@ -43,19 +44,16 @@ def trials(method: str, dataset: str, number: int) -> list[dict[str, Any]]:
 
 def criterion(results: list[Result]) -> float:
     """The value of a trial in percent, as the module describes it."""
-    pairs = [
-        r.metrics()["recall@1"] for r in results if r.score == "cosine" and OTHERS not in (r.query, r.gallery)
-    ]
+    pairs = [r.metrics()["recall@1"] for r in results if r.score == "cosine" and OTHERS not in (r.query, r.gallery)]
     own = [r.metrics()["recall@1"] for r in results if r.score == "own" and OTHERS in (r.query, r.gallery)]
     return float(np.mean([np.mean(part) for part in (pairs, own) if part]))
 
 
 def foundations(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> list[Run]:
     """Train (or find) the foundations of the tuning seeds."""
-    runs = [
-        Run(dataset, FOUNDATION, MAIN, foundation_settings(config), FIRST_TUNING_SEED + i, results, device)
-        for i in range(config["tuning"]["seeds"])
-    ]
+    settings = foundation_settings(config, dataset.card.name)
+    seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + config["tuning"]["seeds"])
+    runs = [Run(dataset, FOUNDATION, MAIN, settings, seed, results, device) for seed in seeds]
     for run in runs:
         run_foundation(run)
     return runs
@@ -133,6 +131,4 @@ def adopt(config: dict[str, Any], results: Path, tuned: Path, records: Path) -> 
             + yaml.safe_dump(best, sort_keys=True)
         )
     with replacing(records) as temporary:
-        kept.sort_values(["dataset", "method", "value"], ascending=[True, True, False]).to_csv(
-            temporary, index=False
-        )
+        kept.sort_values(["dataset", "method", "value"], ascending=[True, True, False]).to_csv(temporary, index=False)

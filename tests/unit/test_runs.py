@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from pmrl import runs
+from pmrl.checkpoints import load_checkpoint, read_fingerprint
 from pmrl.errors import UserError
 from pmrl.records import collect
-from pmrl.runs import Run, load_checkpoint, new_network, read_fingerprint, run_foundation, run_method
+from pmrl.runs import Run, new_network, run_foundation, run_method
 from pmrl.settings import check_config, foundation_settings, run_settings
 
 CPU = torch.device("cpu")
@@ -35,7 +36,7 @@ CONFIG = check_config(
 @pytest.fixture
 def base(make_store, tmp_path, one_thread):
     dataset = make_store()
-    run = Run(dataset, "foundation", "main", foundation_settings(CONFIG), 0, tmp_path / "results", CPU)
+    run = Run(dataset, "foundation", "main", foundation_settings(CONFIG, "synthetic"), 0, tmp_path / "results", CPU)
     run_foundation(run)
     return run
 

@@ -26,11 +26,15 @@ DATASETS = STUDY["datasets"]
 RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "run.json"]
 # Editing one of these changes every result; a method's own file is an input of its own jobs alone.
 SHARED_CODE = [
+    "analyses",
+    "checkpoints",
     "contrastive",
+    "corruption",
     "evaluation",
     "matching",
     "method",
     "networks",
+    "probing",
     "records",
     "retrieval",
     "runs",

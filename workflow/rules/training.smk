@@ -16,7 +16,7 @@ for seeds in seed_chunks():
             f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
         threads: 1
         params:
-            settings=as_json(foundation_settings(config)),
+            settings=lambda wildcards: as_json(foundation_settings(config, wildcards.dataset)),
             seeds=seeds,
             results=RESULTS,
             data=DATA,

@@ -1,0 +1,155 @@
+"""What is measured of a trained model: retrieval, robustness, classification, and material for figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pmrl.corruption import add_noise, drop_modalities
+from pmrl.errors import UserError
+from pmrl.evaluation import anchor_results, checked, cosine, evaluate, evaluate_pairs
+from pmrl.method import Method
+from pmrl.networks import Batch, Embeddings, Network
+from pmrl.objective import leading_direction
+from pmrl.records import probe_row, rank_rows, record_rows
+from pmrl.training import derived_seed, embed
+
+if TYPE_CHECKING:
+    from pmrl.runs import Run
+
+TARGET = ("train", "validation", "test")
+RAW_FEATURES = "raw_features"
+EXAMPLE_QUERIES = 6
+EXAMPLE_ANSWERS = 5
+
+
+@dataclass
+class Measured:
+    """What one run has measured, in the formats of ``pmrl.results``.
+
+    Attributes:
+        records: one row per number.
+        ranks: one row per query.
+        embeddings: one row per embedded test item, of the first seed's main variants only.
+        examples: one row per retrieved item, of the same runs.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    ranks: list[pd.DataFrame] = field(default_factory=list)
+    embeddings: list[pd.DataFrame] = field(default_factory=list)
+    examples: list[pd.DataFrame] = field(default_factory=list)
+
+
+def split_batch(run: Run, *splits: str) -> Batch:
+    """The instances of the named splits, in the order of the names."""
+    indices = np.concatenate([run.dataset.indices(split) for split in splits])
+    return Batch.from_dataset(run.dataset, indices, run.device)
+
+
+def column(run: Run, name: str, *splits: str) -> np.ndarray:
+    """A column of the items table for the named splits."""
+    return np.concatenate([run.dataset.items[name].to_numpy()[run.dataset.indices(split)] for split in splits])
+
+
+def measure_retrieval(run: Run, network: Network, method: Method, regime: str, measured: Measured) -> None:
+    """Retrieval on the test split.
+
+    Raises:
+        UserError: the test split has fewer than two instances.
+    """
+    batch = split_batch(run, "test")
+    if len(batch) < 2:
+        raise UserError(f"Data set {run.dataset.card.name!r}: the test split has {len(batch)} instances; need 2.")
+    results = evaluate(embed(network, batch), method)
+    context = {**run.context, "regime": regime}
+    measured.records += record_rows(context, results)
+    measured.ranks.append(rank_rows(context, results, column(run, "id", "test")))
+
+
+def measure_mismatched(run: Run, network: Network, percent: float, measured: Measured) -> None:
+    """Retrieval between all pairs after training on partly mismatched data."""
+    embeddings = embed(network, split_batch(run, "test"))
+    context = {**run.context, "regime": "zero_shot"}
+    measured.records += record_rows(context, evaluate_pairs(embeddings, embeddings), "mismatched", percent)
+
+
+def measure_robustness(run: Run, network: Network, method: Method, measured: Measured) -> None:
+    """Retrieval from noisy queries, and with modalities missing at test time, at the config's levels."""
+    clean = split_batch(run, "test")
+    gallery = embed(network, clean)
+    context = {**run.context, "regime": "zero_shot"}
+    for level in run.settings["corruption"]["gaussian"]:
+        noisy = add_noise(clean, network, level, corruption_seed(run, "gaussian", level))
+        measured.records += record_rows(context, evaluate_pairs(embed(network, noisy), gallery), "gaussian", level)
+    if len(run.dataset.modalities) < 3:
+        return
+    scores = {"own": checked(method), "cosine": cosine}
+    for level in run.settings["corruption"]["missing"]:
+        partial = drop_modalities(clean, run.dataset.anchor, level, corruption_seed(run, "missing", level))
+        results = anchor_results(embed(network, partial), scores, rerank=False)
+        measured.records += record_rows(context, results, "missing", level)
+
+
+def corruption_seed(run: Run, corruption: str, level: float) -> int:
+    """The same draws for every method."""
+    return derived_seed("corruption", corruption, level, run.dataset.card.name, run.seed)
+
+
+def measure_classification(run: Run, features: np.ndarray, method: str, measured: Measured) -> None:
+    """Linear probes on ``features`` (target instances, dimension)."""
+    from pmrl.probing import probes
+
+    seed = derived_seed("folds", run.dataset.card.name, run.seed)
+    context = {**run.context, "method": method}
+    found = probes(features, column(run, "label", *TARGET), column(run, "group", *TARGET), seed)
+    measured.records += [probe_row(context, p.folds, p.n, name, x) for p in found for name, x in p.metrics().items()]
+
+
+def embedded_target(run: Run, network: Network) -> np.ndarray:
+    """Embeddings of all modalities side by side, zero where absent, of the target part."""
+    return embed(network, split_batch(run, *TARGET)).stack().flatten(1).cpu().numpy()
+
+
+def raw_target(run: Run) -> np.ndarray:
+    """Stored pooled features of all modalities side by side, zero where absent, of the target part."""
+    return torch.cat(tuple(split_batch(run, *TARGET).pooled.values()), dim=1).cpu().numpy()
+
+
+@torch.no_grad()
+def keep_for_figures(run: Run, network: Network, measured: Measured) -> None:
+    """Embeddings of the test items, and the best answers to a few queries."""
+    embeddings = embed(network, split_batch(run, "test"))
+    items, labels = column(run, "id", "test"), column(run, "label", "test")
+    context = {"dataset": run.dataset.card.name, "method": run.method}
+    vectors = {**embeddings.vectors, "leading_direction": leading_direction(embeddings)}
+    for modality, values in vectors.items():
+        present = embeddings.present.get(modality, embeddings.mask().any(dim=1)).cpu().numpy()
+        table = pd.DataFrame(values.cpu().numpy()[present]).add_prefix("e")
+        table.insert(0, "modality", modality)
+        table.insert(0, "label", labels[present])
+        table.insert(0, "item", items[present])
+        measured.embeddings.append(table.assign(**context, seed=run.seed))
+    queries = np.random.default_rng(derived_seed("examples", run.dataset.card.name)).permutation(len(items))
+    for query in embeddings.modalities:
+        for gallery in embeddings.modalities:
+            if query != gallery:
+                measured.examples.append(answers(embeddings, query, gallery, queries, items).assign(**context))
+
+
+def answers(embeddings: Embeddings, query: str, gallery: str, order: np.ndarray, items: np.ndarray) -> pd.DataFrame:
+    """The best answers by cosine to the first queries of ``order`` that have both modalities."""
+    both = (embeddings.present[query] & embeddings.present[gallery]).cpu().numpy()
+    chosen = [i for i in order if both[i]][:EXAMPLE_QUERIES]
+    scores = embeddings.vectors[query][chosen] @ embeddings.vectors[gallery].T
+    best = scores.masked_fill(~embeddings.present[gallery], -torch.inf).topk(EXAMPLE_ANSWERS, dim=1).indices.cpu()
+    return pd.DataFrame(
+        [
+            {"query": query, "gallery": gallery, "item": items[i], "rank": place + 1, "retrieved": items[j]}
+            for i, row in zip(chosen, best.tolist(), strict=True)
+            for place, j in enumerate(row)
+        ]
+    ).assign(correct=lambda table: table["item"] == table["retrieved"])

@@ -1,0 +1,98 @@
+"""Classification by linear probes: logistic regression (scikit-learn) on frozen embeddings, cross-validated.
+
+Probes see the target part only, whose labels no method has been trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, label_binarize
+
+FOLDS = 5
+SMALLEST_CLASS = 10
+MOST_SITES = 50
+REGULARIZATION = 0.1
+"""Inverse strength of the ridge penalty (scikit-learn's C), the same for all methods and for the raw features."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Cross-validated performance in percent; ``n`` instances were classified."""
+
+    folds: str
+    n: int
+    accuracy: float
+    auc: float
+    sensitivity: float
+    specificity: float
+
+    def metrics(self) -> dict[str, float]:
+        """The four numbers by name."""
+        return {name: getattr(self, name) for name in ("accuracy", "auc", "sensitivity", "specificity")}
+
+
+def probes(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int) -> list[Probe]:
+    """Random folds, and leave-site-out folds where groups are sites (few, each with every class).
+
+    Args:
+        features: (instances, dimension).
+        labels: (instances,) class names; classes of fewer than 10 instances are left out.
+        groups: (instances,) names of groups.
+        seed: of the random folds; the same for all methods.
+
+    Returns:
+        One probe for each kind of folds; none if fewer than two classes are large enough.
+    """
+    names, counts = np.unique(labels, return_counts=True)
+    kept = np.isin(labels, names[counts >= SMALLEST_CLASS])
+    features, labels, groups = features[kept], labels[kept], groups[kept]
+    if len(np.unique(labels)) < 2:
+        return []
+    random = StratifiedKFold(FOLDS, shuffle=True, random_state=seed % 2**32).split(features, labels)
+    results = [probe("random", features, labels, random)]
+    if groups_are_sites(labels, groups):
+        by_site = LeaveOneGroupOut().split(features, labels, groups)
+        results.append(probe("leave_site_out", features, labels, by_site))
+    return results
+
+
+def groups_are_sites(labels: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether there are few groups and each holds every class, as sites of a clinical study do."""
+    sites, classes = np.unique(groups), np.unique(labels)
+    if not 2 <= len(sites) <= MOST_SITES:
+        return False
+    return all(len(np.unique(labels[groups == site])) == len(classes) for site in sites)
+
+
+def probe(name: str, features: np.ndarray, labels: np.ndarray, folds: Iterator[tuple[np.ndarray, np.ndarray]]) -> Probe:
+    """Predict every instance from the folds that it is not in, and judge all predictions together."""
+    classes = np.unique(labels)
+    probability = np.zeros((len(labels), len(classes)))
+    for train, test in folds:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=300))
+        model.fit(features[train], labels[train])
+        columns = np.searchsorted(classes, model.classes_)
+        probability[np.ix_(test, columns)] = model.predict_proba(features[test])
+    return Probe(name, len(labels), *(100 * value for value in performance(labels, classes, probability)))
+
+
+def performance(labels: np.ndarray, classes: np.ndarray, probability: np.ndarray) -> tuple[float, ...]:
+    """Accuracy, AUC, sensitivity and specificity as fractions.
+
+    With two classes the first in alphabetical order is the positive one ("autism" before "control"); with more,
+    the last three are means over classes, one against the rest.
+    """
+    predicted = classes[probability.argmax(axis=1)]
+    targets = classes[:1] if len(classes) == 2 else classes
+    truth = label_binarize(labels, classes=classes) if len(classes) > 2 else (labels == classes[0])[:, None]
+    auc = [roc_auc_score(truth[:, j], probability[:, j]) for j in range(len(targets))]
+    hit = [recall_score(labels == c, predicted == c) for c in targets]
+    reject = [recall_score(labels != c, predicted != c) for c in targets]
+    return accuracy_score(labels, predicted), np.mean(auc), np.mean(hit), np.mean(reject)
