@@ -178,6 +178,11 @@ class Results:
         everyone = dict.fromkeys([*described, *found])
         return [one for one in everyone if one[0] != FOUNDATION or regime == ZERO_SHOT]
 
+    def rival(self) -> str | None:
+        """The method that figures set PMRL against: GRAM as in the paper, else the first other; None if alone."""
+        others = [method for method in self.methods if method not in (PROPOSED, FOUNDATION)]
+        return "gram" if "gram" in others else next(iter(others), None)
+
     def label(self, method: str, variant: str = "main") -> str:
         """How tables and figures name a method or one of its variants."""
         title = self.methods.get(method, {}).get("title", method.replace("_", " "))

@@ -18,18 +18,21 @@ CELL = 0.42  # inches
 WIDE = 7  # modalities from which a grid takes the full width
 
 
-def draw(results: Results, rival: str = "gram", regime: str = "zero_shot") -> Figure:
+def draw(results: Results, rival: str | None = None, regime: str = "zero_shot") -> Figure:
     """One grid per data set: rows are queries, columns galleries.
 
     Args:
         results: the results folder.
-        rival: the method that PMRL is compared with.
+        rival: the method that PMRL is compared with; GRAM by default.
         regime: "zero_shot", "fine_tuned" or "scratch".
 
     Raises:
         UserError: an unknown rival or regime.
     """
     rivals = [method for method in results.methods if method != PROPOSED]
+    rival = rival or results.rival()
+    if rival is None or PROPOSED not in results.methods:
+        return style.empty("PMRL and a method to compare it with have not both been recorded.")
     if rival not in rivals:
         raise UserError(f"Unknown rival {rival!r}. Valid rivals: {', '.join(rivals)}.")
     if regime not in REGIMES:

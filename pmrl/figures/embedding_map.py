@@ -12,7 +12,6 @@ from pmrl.results import PROPOSED, Results
 LEADING = "leading_direction"
 CLASSES = 8  # the most frequent ones get a colour, the others are grey
 METHODS = 4  # side by side: PMRL, the rival and the next ones
-RIVAL = "gram"
 SHAPES = "osD^vPX*"
 
 
@@ -23,7 +22,7 @@ def draw(results: Results) -> Figure:
     datasets = [dataset for dataset in results.datasets if dataset in set(frame["dataset"])]
     if not datasets:
         return style.empty("No embeddings have been recorded yet.")
-    order = dict.fromkeys([PROPOSED, RIVAL, *results.methods])
+    order = dict.fromkeys([PROPOSED, results.rival(), *results.methods])
     methods = [method for method in order if method in set(frame["method"])][:METHODS]
     width = style.FULL_WIDTH
     figure, panels = plt.subplots(

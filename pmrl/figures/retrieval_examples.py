@@ -17,19 +17,20 @@ SHOWN = 5
 QUERIES = 2  # per data set
 
 
-def draw(results: Results, rival: str = "gram") -> Figure:
+def draw(results: Results, rival: str | None = None) -> Figure:
     """Two queries per data set, one line of answers for PMRL and one for the rival.
 
     Args:
         results: the results folder.
-        rival: the method that is shown beside PMRL.
+        rival: the method that is shown beside PMRL; GRAM by default.
     """
     examples = results.table("examples")
-    examples = examples[examples["method"].isin([PROPOSED, rival])]
+    shown = [method for method in (PROPOSED, rival or results.rival()) if method in set(examples["method"])]
+    examples = examples[examples["method"].isin(shown)]
     blocks = [
         (dataset, *key)
         for dataset in results.datasets
-        for key in _queries(examples[examples["dataset"] == dataset], 2 if rival in set(examples["method"]) else 1)
+        for key in _queries(examples[examples["dataset"] == dataset], len(shown))
     ]
     if not blocks:
         return style.empty("No retrieved examples have been recorded yet.")
@@ -39,7 +40,7 @@ def draw(results: Results, rival: str = "gram") -> Figure:
     for band, (dataset, query, gallery, item) in zip(bands, blocks, strict=True):
         chosen = examples["dataset"].eq(dataset) & examples["item"].eq(item)
         chosen &= examples["query"].eq(query) & examples["gallery"].eq(gallery)
-        _block(band, results, shelves[dataset], examples[chosen], (PROPOSED, rival))
+        _block(band, results, shelves[dataset], examples[chosen], shown)
         band.suptitle(f"{results.title(dataset)}: {query} → {gallery}", x=0.01, ha="left", fontweight="bold")
     return figure
 
@@ -75,9 +76,9 @@ def _queries(examples: pd.DataFrame, methods: int) -> list[tuple[str, str, str]]
     ][:QUERIES]
 
 
-def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, methods: tuple[str, str]) -> None:
+def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, methods: list[str]) -> None:
     """The query on the left; a line of answers for each method."""
-    panels = band.subplots(2, SHOWN + 2, width_ratios=[1, 0.55, *[1] * SHOWN])
+    panels = band.subplots(len(methods), SHOWN + 2, width_ratios=[1, 0.55, *[1] * SHOWN], squeeze=False)
     query, gallery, item = answers.iloc[0][["query", "gallery", "item"]]
     for axes in panels[:, :2].ravel():
         axes.axis("off")

@@ -14,34 +14,38 @@ from pmrl.statistics import summarize
 STAGE = "continued"
 
 
-def draw(results: Results, rival: str = "gram") -> Figure:
+def draw(results: Results, rival: str | None = None) -> Figure:
     """Per data set: σ1 … σk of PMRL and the rival, every method's uniformity, and both gradient norms.
 
     Args:
         results: the results folder.
-        rival: the method whose spectrum stands beside PMRL's.
+        rival: the method whose spectrum stands beside PMRL's; GRAM by default.
     """
+    shown = [method for method in (PROPOSED, rival or results.rival()) if method in results.methods]
     curves = results.curves
     curves = curves[curves["stage"].eq(STAGE) & curves["variant"].eq("main")]
     if curves.empty:
         return style.empty("No curves of continued training have been recorded yet.")
     datasets = [dataset for dataset in results.datasets if dataset in set(curves["dataset"])]
     figure, panels = plt.subplots(
-        len(datasets), 4, figsize=(style.FULL_WIDTH, 1.5 * len(datasets) + 0.45), sharex="row", squeeze=False
+        len(datasets),
+        len(shown) + 2,
+        figsize=(style.FULL_WIDTH, 1.5 * len(datasets) + 0.45),
+        sharex="row",
+        squeeze=False,
     )
     for row, dataset in zip(panels, datasets, strict=True):
         part = curves[curves["dataset"] == dataset]
-        for axes, method in zip(row[:2], (PROPOSED, rival), strict=True):
+        for axes, method in zip(row, shown, strict=False):
             _spectrum(axes, part[part["method"] == method])
             style.panel_title(axes, f"{results.title(dataset)}: {results.label(method)}")
         row[0].set_ylabel("singular value σ")
-        row[1].sharey(row[0])
-        _by_method(row[2], results, part, "uniformity")
-        style.panel_title(row[2], "uniformity")
-        row[2].set_ylabel("log mean potential")
-        _gradients(row[3], results, part[part["method"].isin([PROPOSED, rival])])
-        style.panel_title(row[3], "gradient norm")
-    for axes in panels[-1, :3]:
+        _by_method(row[-2], results, part, "uniformity")
+        style.panel_title(row[-2], "uniformity")
+        row[-2].set_ylabel("log mean potential")
+        _gradients(row[-1], results, part[part["method"].isin(shown)])
+        style.panel_title(row[-1], "gradient norm")
+    for axes in panels[-1, :-1]:
         axes.set_xlabel("step")
     handles = [
         plt.Line2D([], [], label=results.label(method), **_line(results, method))

@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pmrl.files import replacing
-from pmrl.results import Results
+from pmrl.results import FOUNDATION, Results
 
 COLUMN_WIDTH = 3.5  # inches, one column of a two-column page
 FULL_WIDTH = 7.0  # inches, both columns
 MAIN_COLOR = "#0072B2"
+FOUNDATION_COLOR = "#777777"  # its objective is another method's, whose colour it must not share
 # Okabe & Ito's palette for colour-blind readers, without black and yellow, and four of Paul Tol's.
 PALETTE = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933", "#332288", "#44AA99")
 MARKERS = "osD^vPX*<>"
@@ -60,6 +61,8 @@ def applied() -> Iterator[None]:
 
 def color(results: Results, method: str) -> str:
     """The method's own colour, or one that depends on nothing but its name."""
+    if method == FOUNDATION:
+        return FOUNDATION_COLOR
     fallback = PALETTE[int(sha256(method.encode()).hexdigest(), 16) % len(PALETTE)]
     return results.methods.get(method, {}).get("color") or fallback
 

@@ -55,7 +55,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         )
     shown = pd.DataFrame(rows)
     shown.attrs["notes"] = [
-        f"{row.dataset}: {row.title}; {row.origin}; split by {row.split_rule}."
+        f"{row.dataset}: {row.title}; {row.origin}; split {row.split_rule}."
         for row in frame.drop_duplicates("dataset").itertuples()
     ]
     return shown

@@ -140,7 +140,7 @@ def card(dataset: str) -> dict:
         "origin": "made for a test",
         "license": "CC BY 4.0",
         "citation": "none",
-        "split_rule": "group",
+        "split_rule": "by group",
         "flaws": [],
         "counts": {"pretrain": 1000, "train": 400, "validation": 100, "test": ITEMS},
     }

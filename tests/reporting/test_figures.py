@@ -1,6 +1,7 @@
 """Figures from synthetic records: the numbers drawn are the right ones, and nothing is cut off."""
 
 import importlib
+import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -214,3 +215,12 @@ def test_every_figure_and_table_has_a_caption():
     captions = Path(figures.__file__).parents[2] / "workflow" / "report"
     for name in {*figures.available(), *tables.available()}:
         assert (captions / f"{name}.rst").read_text().strip(), name
+
+
+@pytest.mark.parametrize("methods", [["pmrl"], ["pmrl", "vast"], ["vast", "pairwise"]])
+@pytest.mark.parametrize("name", ["any_modality", "singular_values", "ablation", "retrieval_examples"])
+def test_a_study_without_gram_or_without_pmrl_gives_figures(name, methods, own_results, tmp_path, coarse):
+    synthetic.drop(own_results, f"method not in {methods}", ("records", "ranks", "curves", "examples"))
+    described = {method: synthetic.METHODS[method] for method in methods}
+    (own_results / "methods.json").write_text(json.dumps(described))
+    assert all(path.stat().st_size for path in figures.write(name, own_results, tmp_path))
