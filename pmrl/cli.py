@@ -78,6 +78,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--method")
     sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to config/")
 
+    for name, function, text in (
+        ("sweep", sweep, "Train PMRL over a grid of its temperatures and matching weights."),
+        ("cost", cost, "Measure the time and memory that each method takes."),
+    ):
+        sub = command(name, function, text)
+        sub.add_argument("--dataset", required=True)
+        study_options(sub)
+
     for name in ("table", "figure"):
         sub = command(name, artefact, f"Write one {name} from the records.")
         sub.add_argument("name", metavar="NAME")
@@ -221,6 +229,26 @@ def tune(options: argparse.Namespace) -> None:
     device = set_up_torch(config["device"], 1)
     dataset = load(options.data / options.dataset)
     print(tuning.tune(config, dataset, options.method, options.results, device))
+
+
+def sweep(options: argparse.Namespace) -> None:
+    """Run the sensitivity sweep of one data set."""
+    from pmrl.data.store import load
+    from pmrl.sensitivity import sweep as run
+
+    config = options.settings or load_config(options.config)
+    device = set_up_torch(config["device"], 1)
+    print(run(config, load(options.data / options.dataset), options.results, device))
+
+
+def cost(options: argparse.Namespace) -> None:
+    """Measure all methods on one data set."""
+    from pmrl.cost import measure_costs
+    from pmrl.data.store import load
+
+    config = options.settings or load_config(options.config)
+    device = set_up_torch(config["device"], 1)
+    print(measure_costs(config, load(options.data / options.dataset), options.results, device))
 
 
 def artefact(options: argparse.Namespace) -> None:

@@ -129,12 +129,19 @@ def collect(folders: Iterable[Path], results: Path) -> None:
         with replacing(Path(results) / RUN_FILES[name]) as temporary:
             table.to_parquet(temporary, index=False)
     for file in FIGURE_FILES.values():
-        tables = [read_table(folder / file) for folder in folders if (folder / file).exists()]
-        if tables:
-            with replacing(Path(results) / file) as temporary:
-                pd.concat(tables, ignore_index=True).to_parquet(temporary, index=False)
+        merge([folder / file for folder in folders if (folder / file).exists()], Path(results) / file)
+    merge(sorted((Path(results) / "sweep").glob("*.parquet")), Path(results) / "sweep.parquet")
     with replacing(Path(results) / "methods.json") as temporary:
         temporary.write_text(json.dumps(method_descriptions(folders), indent=2))
+
+
+def merge(paths: list[Path], target: Path) -> None:
+    """Write the rows of some tables as one; without any, an older ``target`` goes."""
+    if not paths:
+        target.unlink(missing_ok=True)
+        return
+    with replacing(target) as temporary:
+        pd.concat([read_table(path) for path in paths], ignore_index=True).to_parquet(temporary, index=False)
 
 
 def read_table(path: Path) -> pd.DataFrame:

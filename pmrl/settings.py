@@ -144,6 +144,17 @@ def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
     }
 
 
+def sweep_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """All that the sensitivity sweep depends on."""
+    kept = ("foundation_method", "network", "training", "classification", "sensitivity", "tuned", "device")
+    return {key: config[key] for key in kept}
+
+
+def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """All that the measurement of costs depends on."""
+    return {key: config[key] for key in ("methods", "network", "training", "device")}
+
+
 def study_settings(config: dict[str, Any]) -> dict[str, Any]:
     """What tables and figures need to know of the config."""
     missing = absences(config)

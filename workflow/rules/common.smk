@@ -11,7 +11,17 @@ from pmrl.data import input_files
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.figures import available as available_figures
-from pmrl.settings import check_config, folder_of, foundation_settings, run_settings, runs, study_settings
+from pmrl.settings import (
+    check_config,
+    cost_settings,
+    folder_of,
+    foundation_settings,
+    run_settings,
+    runs,
+    study_settings,
+    sweep_settings,
+    tuned_values,
+)
 from pmrl.tables import available as available_tables
 
 try:

@@ -26,9 +26,20 @@ def artefacts():
     ]
 
 
+def sweeps():
+    """The sensitivity sweeps of the study."""
+    return [f"{RESULTS}/sweep/{name}.parquet" for name in config["sensitivity"]["datasets"] if name in DATASETS]
+
+
+def costs():
+    """The measurement of costs, if the study asks for it."""
+    return [f"{RESULTS}/costs.parquet"] if config["cost"] else []
+
+
 rule collect:
     input:
         [f"{folder}/{file}" for folder in run_folders() for file in RUN_FILES],
+        sweeps(),
     output:
         f"{RESULTS}/records.parquet",
         f"{RESULTS}/ranks.parquet",
@@ -46,6 +57,7 @@ rule collect:
 rule table:
     input:
         rules.collect.output,
+        costs(),
         stores(),
         source("pmrl/statistics.py"),
         source("pmrl/tables/render.py"),
@@ -73,6 +85,7 @@ rule table:
 rule figure:
     input:
         rules.collect.output,
+        costs(),
         stores(),
         source("pmrl/statistics.py"),
         source("pmrl/figures/style.py"),

@@ -50,3 +50,47 @@ for seeds in seed_chunks():
             "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q} --variant {wildcards.variant:q}"
             " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
             " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+
+
+rule sweep:
+    input:
+        store=f"{DATA}/{{dataset}}.checksum",
+        foundation=[
+            f"{RESULTS}/runs/{{dataset}}/foundation/seed_{seed}/run.json"
+            for seed in range(config["sensitivity"]["seeds"])
+        ],
+        code=[*shared_code(), source("pmrl/sensitivity.py"), source("pmrl/objective.py")],
+    output:
+        f"{RESULTS}/sweep/{{dataset}}.parquet",
+    log:
+        f"{RESULTS}/logs/sweep/{{dataset}}.log",
+    threads: 1
+    params:
+        settings=as_json(sweep_settings(config)),
+        tuned=lambda wildcards: as_json(tuned_values(config, wildcards.dataset, "pmrl")),
+        results=RESULTS,
+        data=DATA,
+    shell:
+        "pmrl sweep --dataset {wildcards.dataset:q} --settings {params.settings:q}"
+        " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+
+
+# Takes all cores, so that nothing else disturbs the clock.
+rule cost:
+    input:
+        store=f"{DATA}/{config['cost']}.checksum",
+        methods=[source(method_file(name)) for name in config["methods"]],
+        code=[*shared_code(), source("pmrl/cost.py")],
+    output:
+        f"{RESULTS}/costs.parquet",
+    log:
+        f"{RESULTS}/logs/cost.log",
+    threads: workflow.cores
+    params:
+        settings=as_json(cost_settings(config)),
+        dataset=config["cost"],
+        results=RESULTS,
+        data=DATA,
+    shell:
+        "pmrl cost --dataset {params.dataset:q} --settings {params.settings:q}"
+        " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
