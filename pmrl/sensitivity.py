@@ -1,0 +1,88 @@
+"""How PMRL's any-modality retrieval depends on τ1, τ2 and the weight of matching: one training for each setting.
+
+A setting continues from the study's foundation, with the tuned values for all that is not swept, and is judged
+by mean recall@1 over all ordered modality pairs of the test split, by cosine. Nothing is chosen by these numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from pmrl.analyses import split_batch
+from pmrl.checkpoints import load_checkpoint
+from pmrl.data.store import Dataset
+from pmrl.evaluation import evaluate_pairs
+from pmrl.files import replacing
+from pmrl.method import build_method
+from pmrl.runs import FOUNDATION, Run, new_network, run_foundation
+from pmrl.settings import MAIN, foundation_settings, tuned_values
+from pmrl.training import embed, train_stage
+
+SWEPT = ("alignment_temperature", "instance_temperature", "matching_weight")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Values of the three swept hyper-parameters, and which sweep (``parameter``) asked for them."""
+
+    parameter: str
+    alignment_temperature: float
+    instance_temperature: float
+    matching_weight: float
+
+    def values(self) -> dict[str, float]:
+        """The hyper-parameters by name."""
+        return {name: getattr(self, name) for name in SWEPT}
+
+
+def settings(sensitivity: dict[str, Any], tuned: dict[str, Any]) -> list[Setting]:
+    """The grid of both temperatures at the tuned matching weight, then the weights at the tuned temperatures."""
+    base = {name: tuned.get(name, default_value(name)) for name in SWEPT}
+    grid = product(sensitivity["alignment_temperatures"], sensitivity["instance_temperatures"])
+    temperatures = [Setting("temperatures", first, second, base["matching_weight"]) for first, second in grid]
+    weights = [
+        Setting("matching_weight", base["alignment_temperature"], base["instance_temperature"], weight)
+        for weight in sensitivity["matching_weights"]
+    ]
+    return temperatures + weights
+
+
+def default_value(name: str) -> float:
+    """PMRL's default of a hyper-parameter."""
+    return getattr(build_method("pmrl", {}).hyperparameters, name)
+
+
+def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> Path:
+    """Train and judge every setting for the config's number of seeds; return the path of the table."""
+    name, rows = dataset.card.name, []
+    tuned = tuned_values(config, name, "pmrl")
+    work = list(product(range(config["sensitivity"]["seeds"]), settings(config["sensitivity"], tuned)))
+    for seed, setting in tqdm(work, desc=f"sensitivity on {name}", disable=None):
+        run = Run(dataset, FOUNDATION, MAIN, foundation_settings(config, name), seed, results, device)
+        value = judge(run, {**tuned, **setting.values()})
+        rows.append({"dataset": name, "seed": seed, "parameter": setting.parameter, **setting.values(), "value": value})
+    path = Path(results) / "sweep" / f"{name}.parquet"
+    with replacing(path) as temporary:
+        pd.DataFrame(rows).to_parquet(temporary, index=False)
+    return path
+
+
+def judge(foundation: Run, values: dict[str, Any]) -> float:
+    """Mean recall@1 in percent after continuing from a foundation with the given values."""
+    checkpoint = foundation.folder / f"{FOUNDATION}.safetensors"
+    if not checkpoint.exists():
+        run_foundation(foundation)
+    network = new_network(foundation)
+    load_checkpoint(checkpoint, network, None, foundation.device)
+    method = build_method("pmrl", values).to(foundation.device)
+    train_stage(network, method, foundation.dataset, foundation.stage("continued"), foundation.seed, foundation.device)
+    embeddings = embed(network, split_batch(foundation, "test"))
+    return float(np.mean([result.metrics()["recall@1"] for result in evaluate_pairs(embeddings, embeddings)]))
