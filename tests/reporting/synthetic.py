@@ -150,7 +150,7 @@ def write(folder: Path) -> Path:
     """The results folder."""
     folder.mkdir(parents=True, exist_ok=True)
     values, ranks = records()
-    values = pd.concat([values, noise(), probes()])
+    values = pd.concat([values, noise(), probes()], ignore_index=True)
     values.astype({"method": "category", "query": "category"}).to_parquet(folder / "records.parquet")
     ranks.to_parquet(folder / "ranks.parquet")
     curves().to_parquet(folder / "curves.parquet")
