@@ -14,7 +14,6 @@ from pmrl.errors import UserError
 from pmrl.evaluation import anchor_results, checked, cosine, evaluate, evaluate_pairs
 from pmrl.method import Method
 from pmrl.networks import Batch, Embeddings, Network
-from pmrl.objective import leading_direction
 from pmrl.records import probe_row, rank_rows, record_rows
 from pmrl.training import derived_seed, embed
 
@@ -125,7 +124,7 @@ def keep_for_figures(run: Run, network: Network, measured: Measured) -> None:
     embeddings = embed(network, split_batch(run, "test"))
     items, labels = column(run, "id", "test"), column(run, "label", "test")
     context = {"dataset": run.dataset.card.name, "method": run.method}
-    vectors = {**embeddings.vectors, "leading_direction": leading_direction(embeddings)}
+    vectors = {**embeddings.vectors, "leading_direction": embeddings.leading_direction()}
     for modality, values in vectors.items():
         present = embeddings.present.get(modality, embeddings.mask().any(dim=1)).cpu().numpy()
         table = pd.DataFrame(values.cpu().numpy()[present]).add_prefix("e")

@@ -17,8 +17,8 @@ from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 
 if TYPE_CHECKING:
-    from pmrl.data.store import Card
-    from pmrl.networks import Embeddings
+    from pmrl.data.store import Card, Dataset
+    from pmrl.networks import Batch, Embeddings, Network, NetworkSettings
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class Method(nn.Module):
     ``search_space`` (the values that tuning draws from), and implements ``loss`` and ``score``. Learnable
     parameters of its own, such as a temperature, are ordinary ``nn.Parameter`` s.
 
+    A method with ``closed_form`` set is not trained by gradients: ``fit`` is called once instead of the loop, on
+    a new network, and neither ``loss`` nor the foundation is used.
+
     Args:
         hyperparameters: an instance of the class's ``Hyperparameters``.
     """
@@ -48,6 +51,7 @@ class Method(nn.Module):
     color: ClassVar[str]
     Hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
     search_space: ClassVar[dict[str, tuple[Any, ...]]] = {"learning_rate": (3e-4, 1e-3, 3e-3)}
+    closed_form: ClassVar[bool] = False
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__()
@@ -57,6 +61,15 @@ class Method(nn.Module):
     def supports(cls, card: Card) -> tuple[bool, str]:
         """Whether the method can work on the data set, and if not, why, for a person to read."""
         return True, ""
+
+    def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
+        """The untrained network; a method in closed form may want encoders of another kind."""
+        from pmrl.networks import Network
+
+        return Network(dataset, settings)
+
+    def fit(self, network: Network, examples: Batch) -> None:
+        """Set the network's weights from all training examples at once; for methods in closed form."""
 
     @property
     def trains_matching(self) -> bool:

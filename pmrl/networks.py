@@ -6,7 +6,7 @@ and the cross-attending matching transformer follow VAST (Chen et al. 2023, arXi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pmrl.data.store import Dataset
+from pmrl.spectral import spectrum
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,10 @@ class Embeddings:
     def centroid(self) -> Tensor:
         """Unit vector along the sum of the present vectors, (batch, dimension)."""
         return functional.normalize(self.stack().sum(dim=1), dim=-1)
+
+    def leading_direction(self) -> Tensor:
+        """Leading direction u1 of the present vectors, (batch, dimension)."""
+        return spectrum(self.stack(), self.mask()).direction
 
     def fused(self, subsets: Sequence[Sequence[str]]) -> Tensor:
         """The fused head's unit vectors (subsets, batch, dimension) of subsets of the modalities but the anchor."""
@@ -301,16 +306,27 @@ class NetworkSettings:
 
 
 class Network(nn.Module):
-    """Encoders of all modalities of a data set, and the heads."""
+    """Encoders of all modalities of a data set, and the heads.
 
-    def __init__(self, dataset: Dataset, settings: NetworkSettings) -> None:
+    Args:
+        dataset: gives the sizes of features and tokens, and the statistics of the pre-training part.
+        settings: sizes of the networks.
+        encoder: made for each modality from examples of its pooled features and tokens, and the settings.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: NetworkSettings,
+        encoder: Callable[[np.ndarray, np.ndarray, NetworkSettings], nn.Module] = Encoder,
+    ) -> None:
         super().__init__()
         self.anchor = dataset.anchor
         rows = dataset.indices("pretrain")
         self.encoders = nn.ModuleDict()
         for name in dataset.modalities:
             known = rows[dataset.present[name][rows]]
-            self.encoders[name] = Encoder(dataset.pooled[name][known], dataset.tokens[name][known], settings)
+            self.encoders[name] = encoder(dataset.pooled[name][known], dataset.tokens[name][known], settings)
         self.heads = Heads(dataset.modalities, dataset.anchor, settings)
 
     def forward(self, batch: Batch) -> Embeddings:

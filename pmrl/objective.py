@@ -130,12 +130,7 @@ class Pmrl(Method):
 
 def leading_direction_score(query: Embeddings, gallery: Embeddings) -> Tensor:
     """Cosine of the sides' leading directions u1."""
-    return leading_direction(query) @ leading_direction(gallery).T
-
-
-def leading_direction(side: Embeddings) -> Tensor:
-    """u1 of the modalities at hand, (batch, dimension)."""
-    return spectrum(side.stack(), side.mask()).direction
+    return query.leading_direction() @ gallery.leading_direction().T
 
 
 def centroid_score(query: Embeddings, gallery: Embeddings) -> Tensor:

@@ -109,10 +109,10 @@ def run_folder(results: Path, dataset: str, method: str, variant: str, seed: int
     return Path(results, "runs", dataset, *parts, f"seed_{seed}")
 
 
-def new_network(run: Run) -> Network:
+def new_network(run: Run, method: Method) -> Network:
     """An untrained network; its weights depend on the data set and the seed only, so methods start equal."""
     torch.manual_seed(derived_seed("weights", run.dataset.card.name, run.seed))
-    return Network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
+    return method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
 
 
 def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[str, Any], start: str) -> str:
@@ -165,8 +165,8 @@ def foundation_method(run: Run) -> tuple[str, Method]:
 
 def run_foundation(run: Run) -> None:
     """Train and evaluate the shared warm start of one data set and seed, and probe the raw features."""
-    network = new_network(run)
     name, method = foundation_method(run)
+    network = new_network(run, method)
     require_support(run, name)
     _, curves, seconds = train_or_resume(run, run.stage(FOUNDATION), network, name, method, "random weights")
     measured = Measured()
@@ -218,9 +218,10 @@ def train(run: Run, stage: Stage, before: Trained | None) -> Trained:
     if before is not None:
         network, method, mark = before.network, before.method, before.mark
     else:
-        network, method = new_network(run), build_method(run.method, run.settings["hyperparameters"])
-        method.to(run.device)
-        mark = "random weights" if stage.name == "scratch" else start_from_foundation(run, network)
+        method = build_method(run.method, run.settings["hyperparameters"]).to(run.device)
+        network = new_network(run, method)
+        from_nothing = method.closed_form or stage.name == "scratch"
+        mark = "random weights" if from_nothing else start_from_foundation(run, network)
     mark, curves, seconds = train_or_resume(run, stage, network, run.method, method, mark)
     return Trained(network, method, mark, curves, seconds)
 

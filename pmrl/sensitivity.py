@@ -80,9 +80,9 @@ def judge(foundation: Run, values: dict[str, Any]) -> float:
     checkpoint = foundation.folder / f"{FOUNDATION}.safetensors"
     if not checkpoint.exists():
         run_foundation(foundation)
-    network = new_network(foundation)
-    load_checkpoint(checkpoint, network, None, foundation.device)
     method = build_method("pmrl", values).to(foundation.device)
+    network = new_network(foundation, method)
+    load_checkpoint(checkpoint, network, None, foundation.device)
     train_stage(network, method, foundation.dataset, foundation.stage("continued"), foundation.seed, foundation.device)
     embeddings = embed(network, split_batch(foundation, "test"))
     return float(np.mean([result.metrics()["recall@1"] for result in evaluate_pairs(embeddings, embeddings)]))

@@ -108,6 +108,10 @@ def train_stage(
     if stage.mismatched:
         draw = derived_seed("corruption", "mismatched", stage.mismatched, dataset.card.name, seed)
         examples = mismatch(examples, dataset.anchor, stage.mismatched, draw)
+    if method.closed_form:
+        method.fit(network, examples)
+        network.eval()
+        return Curves()
     held_out = Batch.from_dataset(dataset, dataset.indices("validation"), device)
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(

@@ -22,7 +22,7 @@ from pmrl.errors import UserError
 from pmrl.evaluation import OTHERS, Result, evaluate
 from pmrl.files import replacing
 from pmrl.method import build_method, load_method
-from pmrl.networks import Batch, Network
+from pmrl.networks import Batch
 from pmrl.runs import FOUNDATION, Run, new_network, run_foundation
 from pmrl.settings import MAIN, foundation_settings
 from pmrl.training import derived_seed, embed, train_stage
@@ -61,9 +61,10 @@ def foundations(config: dict[str, Any], dataset: Dataset, results: Path, device:
 
 def run_trial(base: Run, method_name: str, values: dict[str, Any]) -> float:
     """Continue from one foundation with the given values; the criterion on the validation split."""
-    network: Network = new_network(base)
-    load_checkpoint(base.folder / f"{FOUNDATION}.safetensors", network, None, base.device)
     method = build_method(method_name, values).to(base.device)
+    network = new_network(base, method)
+    if not method.closed_form:
+        load_checkpoint(base.folder / f"{FOUNDATION}.safetensors", network, None, base.device)
     train_stage(network, method, base.dataset, base.stage("continued"), base.seed, base.device)
     held_out = Batch.from_dataset(base.dataset, base.dataset.indices("validation"), base.device)
     return criterion(evaluate(embed(network, held_out), method, rerank=False))

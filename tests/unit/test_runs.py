@@ -10,6 +10,7 @@ import torch
 from pmrl import runs
 from pmrl.checkpoints import load_checkpoint, read_fingerprint
 from pmrl.errors import UserError
+from pmrl.method import build_method
 from pmrl.records import collect
 from pmrl.runs import Run, new_network, run_foundation, run_method
 from pmrl.settings import check_config, foundation_settings, run_settings
@@ -71,7 +72,8 @@ def test_the_same_seed_gives_the_same_records_bit_for_bit(base, tmp_path):
 
 
 def test_another_seed_gives_other_weights(base):
-    first, second = (new_network(replace(base, seed=seed)) for seed in (0, 1))
+    method = build_method("pmrl", {})
+    first, second = (new_network(replace(base, seed=seed), method) for seed in (0, 1))
     assert not torch.equal(first.encoders["alpha"].projection.weight, second.encoders["alpha"].projection.weight)
 
 
@@ -113,7 +115,7 @@ def test_a_stale_foundation_is_refused(base):
 
 
 def test_checkpoints_load_strictly(base):
-    network = new_network(base)
+    network = new_network(base, build_method("vast", {}))
     network.surplus = torch.nn.Linear(2, 2)
     with pytest.raises(UserError, match=r"(?s)does not fit the network.*surplus"):
         load_checkpoint(base.folder / "foundation.safetensors", network, None, CPU)
