@@ -73,7 +73,7 @@ def measure_mismatched(run: Run, network: Network, percent: float, measured: Mea
     """Retrieval between all pairs after training on partly mismatched data."""
     embeddings = embed(network, split_batch(run, "test"))
     context = {**run.context, "regime": "zero_shot"}
-    measured.records += record_rows(context, evaluate_pairs(embeddings, embeddings), "mismatched", percent)
+    measured.records += record_rows(context, evaluate_pairs(embeddings, embeddings), "mismatched", percent / 100)
 
 
 def measure_robustness(run: Run, network: Network, method: Method, measured: Measured) -> None:
@@ -90,7 +90,7 @@ def measure_robustness(run: Run, network: Network, method: Method, measured: Mea
     for level in run.settings["corruption"]["missing"]:
         partial = drop_modalities(clean, run.dataset.anchor, level, corruption_seed(run, "missing", level))
         results = anchor_results(embed(network, partial), scores, rerank=False)
-        measured.records += record_rows(context, results, "missing", level)
+        measured.records += record_rows(context, results, "missing", level / 100)
 
 
 def corruption_seed(run: Run, corruption: str, level: float) -> int:

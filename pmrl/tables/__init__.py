@@ -24,7 +24,7 @@ def write(
         name: a name from ``available()``.
         results: folder with ``records.parquet`` and the other files that ``pmrl.results`` describes.
         output: folder for ``<name>.csv``, ``<name>.md`` and ``<name>.tex``.
-        study: the configuration of the study; read for ``datasets`` (names) and ``claims``.
+        study: the configuration of the study; read for ``datasets`` (names), ``absent`` ({name: why}) and ``claims``.
         data: the folder of the feature stores; ``data`` in the results folder by default.
 
     Returns:
@@ -41,4 +41,11 @@ def write(
     module = import_module(f"pmrl.tables.{name}")
     source = Results(results, study, data)
     frame = module.build(source)
-    return render.write(Path(output) / name, module.TITLE, module.CAPTION, frame, module.show(frame, source))
+    shown = module.show(frame, source)
+    shown.attrs["notes"] = [*shown.attrs.get("notes", []), *absences(source.study)]
+    return render.write(Path(output) / name, module.TITLE, module.CAPTION, frame, shown)
+
+
+def absences(study: Mapping[str, Any]) -> list[str]:
+    """One line for each data set that the study asks for and that is not here."""
+    return [f"Without {name}: {reason}" for name, reason in study.get("absent", {}).items()]

@@ -189,14 +189,18 @@ def noise() -> pd.DataFrame:
     for dataset, modalities in DATASETS.items():
         for method in METHODS:
             for seed in SEEDS:
-                for query, gallery in permutations(modalities, 2):
+                tasks = [(*pair, "cosine") for pair in permutations(modalities, 2)]
+                tasks += [(modalities[0], "others", "own"), ("others", modalities[0], "own")]
+                for query, gallery, score in tasks:
                     clean = recall(method, "main", "zero_shot", seed, query, gallery, "recall@1")
                     for corruption, levels in LEVELS.items():
+                        if (corruption == "missing") != (score == "own"):
+                            continue
                         for level in levels:
                             rows.append(
                                 {
                                     "dataset": dataset, "method": method, "variant": "main", "regime": "zero_shot",
-                                    "seed": seed, "split": "test", "score": "cosine", "reranked": False,
+                                    "seed": seed, "split": "test", "score": score, "reranked": False,
                                     "query": query, "gallery": gallery, "corruption": corruption, "level": level,
                                     "metric": "recall@1", "value": clean - LOSS[method] * level, "n": ITEMS,
                                     "gallery_size": ITEMS, "reason": "",

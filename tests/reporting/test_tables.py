@@ -366,3 +366,11 @@ def test_a_partial_study_still_gives_every_table(name, own_results, tmp_path):
         (own_results / f"{missing}.parquet").unlink()
     paths = tables.write(name, own_results, tmp_path, {"datasets": ["digits"]})
     assert all(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("name", tables.available())
+def test_every_table_says_which_data_set_is_absent(name, results, tmp_path):
+    study = {"datasets": list(synthetic.DATASETS), "absent": {"abide": "set PMRL_ABIDE to its folder."}}
+    _, markdown, latex = tables.write(name, results, tmp_path, study)
+    assert "Without abide: set PMRL_ABIDE to its folder." in markdown.read_text()
+    assert "Without abide" in latex.read_text()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["Snakefile", "pmrl", "baselines", "workflow", "config", "profiles", "pyproject.toml"]
+PARTS = ["Snakefile", "results/reference", "pmrl", "baselines", "workflow", "config", "profiles", "pyproject.toml"]
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
 RESULTS = SMOKE["results"]
 

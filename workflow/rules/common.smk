@@ -22,6 +22,7 @@ from pmrl.settings import (
     sweep_settings,
     tuned_values,
 )
+from pmrl.sources import sources
 from pmrl.tables import available as available_tables
 
 try:

@@ -59,9 +59,10 @@ rule table:
         rules.collect.output,
         costs(),
         stores(),
-        source("pmrl/statistics.py"),
+        source("config/claims.yaml"),
+        source("results/reference/published.csv"),
         source("pmrl/tables/render.py"),
-        lambda wildcards: source(f"pmrl/tables/{wildcards.name}.py"),
+        lambda wildcards: [source(path) for path in sources(f"pmrl/tables/{wildcards.name}.py")],
     output:
         f"{RESULTS}/tables/{{name}}.csv",
         f"{RESULTS}/tables/{{name}}.tex",
@@ -87,9 +88,7 @@ rule figure:
         rules.collect.output,
         costs(),
         stores(),
-        source("pmrl/statistics.py"),
-        source("pmrl/figures/style.py"),
-        lambda wildcards: source(f"pmrl/figures/{wildcards.name}.py"),
+        lambda wildcards: [source(path) for path in sources(f"pmrl/figures/{wildcards.name}.py")],
     output:
         f"{RESULTS}/figures/{{name}}.pdf",
         report(
