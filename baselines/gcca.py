@@ -1,0 +1,156 @@
+"""MAXVAR generalised canonical correlation analysis (GCCA): linear maps in closed form, nothing is trained.
+
+Kettenring, Canonical analysis of several sets of variables, Biometrika 58, 1971; with a ridge as in Takane, Hwang and
+Abdi, Regularized multiple-set canonical correlation analysis, Psychometrika 73, 2008; with missing rows as in van de
+Velden and Takane, Generalized canonical correlation analysis with missing values, Computational Statistics 27, 2012.
+
+Over the shared variables G (instances, directions) and the maps W_m it minimises
+
+    Σ_m ‖K_m (G − X_m W_m)‖² + r_m ‖W_m‖²   with   Gᵀ (Σ_m K_m) G = I,
+
+X_m being centred features and K_m the diagonal presence of modality m. With C_m = X_mᵀX_m + r_m I (rows of absent
+modalities are zero) and K = Σ_m K_m, the columns of K^½ G are the leading eigenvectors of
+K^−½ (Σ_m X_m C_m⁻¹ X_mᵀ) K^−½, and W_m = C_m⁻¹ X_mᵀ G. Without a ridge and missing rows that is the sum of the
+projections onto the modalities: the classical relative of PMRL, whose leading direction solves the same problem for
+the vectors of one instance instead of for the instances of one direction.
+
+The instances are mapped by X_m W_m, which shrinks a direction that the modality does not explain, and normalised.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pmrl.data.store import Dataset
+from pmrl.method import Hyperparameters, Method
+from pmrl.networks import Batch, Embeddings, Network, NetworkSettings, Standardize
+
+
+@dataclass(frozen=True)
+class GccaHyperparameters(Hyperparameters):
+    """Sizes of the solution.
+
+    Attributes:
+        ridge: r_m in units of the mean diagonal entry of X_mᵀX_m.
+        directions: how many shared variables are kept (at most the network's dimension).
+    """
+
+    ridge: float = 1.0
+    directions: int = 64
+
+
+class LinearEncoder(nn.Module):
+    """A linear map of the standardised features to a unit vector; tokens are zero.
+
+    Args:
+        pooled: examples (instances, features).
+        tokens: examples (instances, tokens, token width).
+        settings: sizes of the networks.
+    """
+
+    def __init__(self, pooled: np.ndarray, tokens: np.ndarray, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.standardize_pooled = Standardize(pooled)
+        self.standardize_tokens = Standardize(tokens)
+        self.projection = nn.Linear(pooled.shape[-1], settings.dimension)
+        self.width = settings.width
+
+    def forward(self, pooled: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors (batch, dimension), zero where absent, and zero tokens (batch, 1 + tokens, width)."""
+        vectors = functional.normalize(self.projection(self.standardize_pooled(pooled)), dim=-1)
+        sequence = vectors.new_zeros(len(tokens), 1 + tokens.shape[1], self.width)
+        return vectors * present.unsqueeze(-1), sequence
+
+
+class Gcca(Method):
+    """Leading shared variables of all modalities; scores by the cosine of the two sides' centroids."""
+
+    title = "GCCA"
+    reference = "Kettenring 1971, Biometrika 58"
+    color = "#7A0403"
+    Hyperparameters = GccaHyperparameters
+    search_space = {"ridge": (0.01, 0.1, 1.0, 10.0), "directions": (16, 32, 64, 128)}
+    closed_form = True
+
+    def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
+        """A network with linear encoders."""
+        return Network(dataset, settings, encoder=LinearEncoder)
+
+    @torch.no_grad()
+    def fit(self, network: Network, examples: Batch) -> None:
+        """Set the encoders' linear maps; dimensions beyond the kept directions stay zero."""
+        features, present = {}, {}
+        for name, encoder in network.encoders.items():
+            present[name] = examples.present[name].cpu().numpy()
+            features[name] = encoder.standardize_pooled(examples.pooled[name]).double().cpu().numpy()
+        means = {name: x[present[name]].mean(axis=0) for name, x in features.items()}
+        centred = [(x - means[name]) * present[name][:, None] for name, x in features.items()]
+        maps = maxvar(centred, np.stack(list(present.values()), axis=1), **self.sizes(network))
+        for (name, encoder), weights in zip(network.encoders.items(), maps, strict=True):
+            nn.init.zeros_(encoder.projection.weight)
+            nn.init.zeros_(encoder.projection.bias)
+            used = weights.shape[1]
+            encoder.projection.weight[:used] = torch.from_numpy(weights.T)
+            encoder.projection.bias[:used] = -torch.from_numpy(means[name] @ weights)
+
+    def sizes(self, network: Network) -> dict[str, float]:
+        """The ridge, and the number of directions that the network has room for."""
+        room = min(encoder.projection.out_features for encoder in network.encoders.values())
+        return {"ridge": self.hyperparameters.ridge, "directions": min(self.hyperparameters.directions, room)}
+
+    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
+        """Cosine of the centroids, (queries, gallery items)."""
+        return query.centroid() @ gallery.centroid().T
+
+
+def maxvar(features: list[np.ndarray], present: np.ndarray, ridge: float, directions: int) -> list[np.ndarray]:
+    """The maps W_m of MAXVAR as the module describes it.
+
+    Σ_m X_m C_m⁻¹ X_mᵀ = T Tᵀ for T = [X_1 L_1⁻ᵀ, …, X_k L_k⁻ᵀ] with C_m = L_m L_mᵀ, so its leading eigenvectors are
+    found from the smaller of T Tᵀ and TᵀT.
+
+    Args:
+        features: (instances, features) of each modality, centred, zero where absent.
+        present: (instances, modalities) booleans.
+        ridge: see ``GccaHyperparameters``.
+        directions: how many columns; fewer are returned if there are no more than that.
+
+    Returns:
+        (features, directions) for each modality.
+    """
+    factors = [ridge_factor(x, ridge) for x in features]
+    whitened = [
+        scipy.linalg.solve_triangular(factor, x.T, lower=True).T for x, factor in zip(features, factors, strict=True)
+    ]
+    weight = 1 / np.sqrt(present.sum(axis=1).clip(min=1))
+    shared = weight[:, None] * leading_left_vectors(weight[:, None] * np.hstack(whitened), directions)
+    return [
+        scipy.linalg.solve_triangular(factor, x.T @ shared, lower=True, trans="T")
+        for x, factor in zip(whitened, factors, strict=True)
+    ]
+
+
+def ridge_factor(features: np.ndarray, ridge: float) -> np.ndarray:
+    """Lower Cholesky factor of XᵀX + ridge·v·I, where v is the mean diagonal entry of XᵀX.
+
+    The ridge is at least 1e-9, so that there is a factor when features depend on each other; it is 1 where all are 0.
+    """
+    matrix = features.T @ features
+    mean = np.trace(matrix) / len(matrix)
+    matrix[np.diag_indices_from(matrix)] += max(ridge, 1e-9) * mean if mean else 1.0
+    return scipy.linalg.cholesky(matrix, lower=True)
+
+
+def leading_left_vectors(matrix: np.ndarray, count: int) -> np.ndarray:
+    """Left singular vectors (rows, ≤ count) of the largest singular values, largest first; zero ones are left out."""
+    rows, columns = matrix.shape
+    gram = matrix @ matrix.T if rows <= columns else matrix.T @ matrix
+    size = len(gram)
+    values, vectors = scipy.linalg.eigh(gram, subset_by_index=(max(size - count, 0), size - 1))
+    kept = (values > size * np.finfo(float).eps * values[-1])[::-1]
+    values, vectors = values[::-1][kept], vectors[:, ::-1][:, kept]
+    return vectors if rows <= columns else matrix @ vectors / np.sqrt(values)

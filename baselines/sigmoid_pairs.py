@@ -1,0 +1,71 @@
+"""SigLIP's sigmoid loss over every pair of modalities (Zhai et al., ICCV 2023, arXiv 2303.15343).
+
+For one pair of modalities x, y and n instances the loss is
+
+    −(1/n) Σ_i Σ_j log σ(s_ij (t x_i·y_j + b)),  s_ij = 1 if i = j and −1 otherwise,
+
+each pair of instances judged on its own, with a learnable scale t = exp(t′) and a learnable bias b. Both start where
+the paper has them, t′ = log 10 and b = −10. That bias suits large batches (with n = 64 the share of matched pairs
+is e^−4.1), so a smaller one is in the search space. The mean over all pairs of modalities is ours.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from pmrl.method import Hyperparameters, Method
+from pmrl.networks import Embeddings
+
+
+@dataclass(frozen=True)
+class SigmoidPairsHyperparameters(Hyperparameters):
+    """Where the learnable ``scale`` t and ``bias`` b start."""
+
+    scale: float = 10.0
+    bias: float = -10.0
+
+
+class SigmoidPairs(Method):
+    """Every modality against every other, pair by pair; scores by the cosine of the two sides' centroids."""
+
+    title = "Sigmoid pairs"
+    reference = "Zhai et al. 2023, arXiv 2303.15343"
+    color = "#785EF0"
+    Hyperparameters = SigmoidPairsHyperparameters
+    search_space = {"learning_rate": (3e-4, 1e-3, 3e-3), "scale": (5.0, 10.0, 20.0), "bias": (-10.0, -5.0)}
+
+    def __init__(self, hyperparameters: SigmoidPairsHyperparameters) -> None:
+        super().__init__(hyperparameters)
+        self.logarithm_of_scale = nn.Parameter(torch.tensor(math.log(hyperparameters.scale)))
+        self.bias = nn.Parameter(torch.tensor(hyperparameters.bias))
+
+    def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
+        """Mean of the sigmoid loss over all pairs; a pair's instances are those that have both modalities."""
+        vectors, mask = embeddings.stack().transpose(0, 1), embeddings.mask().T
+        first, second = torch.triu_indices(len(vectors), len(vectors), offset=1)
+        logits = self.logarithm_of_scale.exp() * (vectors[first] @ vectors[second].mT) + self.bias
+        usable = mask[first] & mask[second]
+        return {"sigmoid": sigmoid_loss(logits, usable).mean()}
+
+    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
+        """Cosine of the centroids, (queries, gallery items)."""
+        return query.centroid() @ gallery.centroid().T
+
+
+def sigmoid_loss(logits: Tensor, usable: Tensor) -> Tensor:
+    """−(1/n) Σ_ij log σ(s_ij logits_ij) over the n usable instances, in nats.
+
+    Args:
+        logits: (…, batch, batch), matched pairs on the diagonal.
+        usable: (…, batch), true where an instance takes part.
+
+    Returns:
+        (…), one loss for each pair of modalities; 0 where no instance takes part.
+    """
+    sign = 2 * torch.eye(logits.shape[-1], device=logits.device) - 1
+    pairs = usable.unsqueeze(-1) & usable.unsqueeze(-2)
+    total = -logsigmoid(sign * logits).masked_fill(~pairs, 0).sum(dim=(-2, -1))
+    return total / usable.sum(dim=-1).clamp_min(1)

@@ -1,0 +1,116 @@
+"""TRIANGLE: alignment by the area of the triangle whose corners are three modality vectors.
+
+Cicchetti, Grassucci, Comminiello: A TRIANGLE Enables Multimodal Alignment Beyond Cosine Similarity, NeurIPS 2025,
+arXiv 2509.24734. With the anchor t of one instance and the others v, a of another, u = t − v and w = v − a, the area
+is ½√(|u|²|w|² − (u·w)²). The loss contrasts −area/temperature both ways with label smoothing 0.1, plus 0.1 times
+instance matching; the score is −area + α·cos. (The authors' code leaves out the root; the paper has it.)
+
+Ours, beyond the paper:
+
+- More than three modalities: the mean area over all pairs of others. With three it is the paper's.
+- A missing modality is taken as orthogonal to every vector, as a vector that knows nothing nearly is in many
+  dimensions. Areas then depend on inner products only, in which an absent (zero) vector is orthogonal by itself.
+- A single other modality, as in retrieval between two modalities, has no triangle: the score is the cosine.
+- α = 1 and the cosine is the mean over the others: the value of α is not in the public code.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pmrl.contrastive import Temperature, info_nce
+from pmrl.matching import instance_matching, matchable
+from pmrl.method import Hyperparameters, Method
+from pmrl.networks import Embeddings
+
+if TYPE_CHECKING:
+    from pmrl.data.store import Card
+
+# Twice the area below which a triangle counts as flat and has no gradient; that of the root is infinite at 0.
+FLAT = 1e-6
+
+
+@dataclass(frozen=True)
+class TriangleHyperparameters(Hyperparameters):
+    """``cosine_weight`` is α of the score; the rest are the paper's."""
+
+    temperature: float = 0.07
+    label_smoothing: float = 0.1
+    matching_weight: float = 0.1
+    cosine_weight: float = 1.0
+
+
+class Triangle(Method):
+    """Anchor against the others by the area of their triangle; scores by −area + α·cos."""
+
+    title = "TRIANGLE"
+    reference = "Cicchetti et al. 2025, arXiv 2509.24734"
+    color = "#CC79A7"
+    Hyperparameters = TriangleHyperparameters
+    search_space = {
+        "learning_rate": (3e-4, 1e-3, 3e-3),
+        "temperature": (0.05, 0.07, 0.1, 0.2),
+        "matching_weight": (0.05, 0.1, 0.3),
+        "cosine_weight": (0.0, 0.3, 1.0, 3.0),
+    }
+
+    def __init__(self, hyperparameters: TriangleHyperparameters) -> None:
+        super().__init__(hyperparameters)
+        self.temperature = Temperature(hyperparameters.temperature)
+
+    @classmethod
+    def supports(cls, card: "Card") -> tuple[bool, str]:
+        """A triangle has three corners."""
+        count = len(card.modalities)
+        return count >= 3, "" if count >= 3 else f"needs at least three modalities, the data set has {count}"
+
+    def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
+        """Contrastive term over −area, and the matching term with negatives drawn by softmax(−area)."""
+        anchor, others = embeddings.vectors[embeddings.anchor], embeddings.select(embeddings.others)
+        logits = -mean_area(anchor, others.stack()) / self.temperature()
+        weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing
+        return {
+            "contrastive": info_nce(logits, matchable(embeddings), smoothing),
+            "matching": weight * instance_matching(embeddings, logits),
+        }
+
+    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
+        """−area + α·cos, (queries, gallery items); one of the two sides is a single modality."""
+        if len(query.modalities) > 1:
+            return self.score(gallery, query).T
+        (corner,) = query.vectors.values()
+        others, count = gallery.stack(), gallery.mask().sum(dim=1).clamp_min(1)
+        cosine = corner @ (others.sum(dim=1) / count.unsqueeze(1)).T
+        if others.shape[1] == 1:
+            return cosine
+        return self.hyperparameters.cosine_weight * cosine - mean_area(corner, others)
+
+
+def mean_area(corner: Tensor, others: Tensor) -> Tensor:
+    """Area of the triangles of each corner with every two of an item's other vectors, averaged over these pairs.
+
+    All vectors are unit vectors, or zero for one that is absent and counts as orthogonal to all. With the inner
+    products p = t·v, q = t·a and r = v·a: |u|² = 2 − 2p, |w|² = 2 − 2r and u·w = p − q − 1 + r. As |u|²|w|² − (u·w)²
+    is a small difference of large numbers where vectors agree, it is computed in double precision.
+
+    Args:
+        corner: (queries, dimension) the first corners.
+        others: (items, modalities, dimension) with at least two modalities.
+
+    Returns:
+        (queries, items) areas ≥ 0 in the type of ``corner``.
+    """
+    corner_products = torch.einsum("qd,gmd->mqg", corner.double(), others.double())
+    item_products = others.double() @ others.double().mT
+    pairs = list(combinations(range(others.shape[1]), 2))
+    total = sum(area(corner_products[v], corner_products[a], item_products[:, v, a]) for v, a in pairs)
+    return (total / len(pairs)).to(corner.dtype)
+
+
+def area(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
+    """½√(|u|²|w|² − (u·w)²) from the inner products p = t·v, q = t·a, r = v·a of unit vectors."""
+    squared = (2 - 2 * p) * (2 - 2 * r) - (p - q - 1 + r).square()
+    return squared.clamp_min(FLAT**2).sqrt() / 2
