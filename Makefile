@@ -33,7 +33,7 @@ tune: $(READY)
 	pmrl tune --adopt
 
 report: $(READY)
-	snakemake --report results/report.html
+	pmrl report
 
 clean:
 	rm -rf results/runs results/tables results/figures results/logs results/*.parquet results/*.json .snakemake

@@ -1,4 +1,4 @@
-"""The command line: ``pmrl prepare | check | list | foundation | train | collect | tune | table | figure``.
+"""The command line; `pmrl --help` lists the commands.
 
 Every problem that the user can mend is one message and exit status 2; see pmrl.errors.
 """
@@ -85,6 +85,9 @@ def parser() -> argparse.ArgumentParser:
         sub = command(name, function, text)
         sub.add_argument("--dataset", required=True)
         study_options(sub)
+
+    sub = command("report", report, "Write one HTML file with every table and figure, also of an unfinished study.")
+    sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
 
     for name in ("table", "figure"):
         sub = command(name, artefact, f"Write one {name} from the records.")
@@ -204,13 +207,10 @@ def train(options: argparse.Namespace) -> None:
 
 def collect(options: argparse.Namespace) -> None:
     """Gather runs into the tidy tables."""
-    from pmrl.records import RUN_FILES
     from pmrl.records import collect as gather
+    from pmrl.report import finished_runs
 
-    folders = options.folders or sorted(
-        path.parent for path in (options.results / "runs").rglob(RUN_FILES["description"])
-    )
-    gather(folders, options.results)
+    gather(options.folders or finished_runs(options.results), options.results)
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -249,6 +249,14 @@ def cost(options: argparse.Namespace) -> None:
     config = options.settings or load_config(options.config)
     device = set_up_torch(config["device"], 1)
     print(measure_costs(config, load(options.data / options.dataset), options.results, device))
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write ``report.html`` into the results folder of the config."""
+    from pmrl import report as html
+
+    config = load_config(options.config)
+    print(html.write(config, options.config, Path(config["results"]) / "report.html"))
 
 
 def artefact(options: argparse.Namespace) -> None:

@@ -18,17 +18,17 @@ def available() -> list[str]:
 def write(
     name: str, results: Path, output: Path, study: Mapping[str, Any] | None = None, data: Path | None = None
 ) -> list[Path]:
-    """Build one table and write it as CSV, Markdown and LaTeX.
+    """Build one table and write it as CSV, Markdown, LaTeX and HTML.
 
     Args:
         name: a name from ``available()``.
         results: folder with ``records.parquet`` and the other files that ``pmrl.results`` describes.
-        output: folder for ``<name>.csv``, ``<name>.md`` and ``<name>.tex``.
+        output: folder for ``<name>.csv``, ``.md``, ``.tex`` and ``.html``.
         study: the configuration of the study; read for ``datasets`` (names), ``absent`` ({name: why}) and ``claims``.
         data: the folder of the feature stores; ``data`` in the results folder by default.
 
     Returns:
-        The three paths.
+        The four paths.
 
     Raises:
         UserError: unknown name, or a file is missing or malformed.

@@ -1,4 +1,4 @@
-"""Writing a table three times: tidy numbers as CSV, the laid-out table as Markdown and as LaTeX (booktabs).
+"""Writing a table: tidy numbers as CSV, the laid-out table as Markdown, LaTeX (booktabs) and HTML (for the report).
 
 The laid-out table is a DataFrame of texts in which ``**…**`` is bold and ``<u>…</u>`` is underlined. Its first
 ``attrs["groups"]`` columns (by default one) name groups of rows and are printed once per group; columns named
@@ -6,6 +6,7 @@ The laid-out table is a DataFrame of texts in which ``**…**`` is bold and ``<u
 """
 
 import re
+from html import escape as escape_html
 from itertools import groupby
 from pathlib import Path
 
@@ -43,15 +44,16 @@ MARKED = re.compile(r"\*\*(.+?)\*\*|<u>(.+?)</u>")
 
 
 def write(stem: Path, title: str, caption: str, frame: pd.DataFrame, shown: pd.DataFrame) -> list[Path]:
-    """Write ``<stem>.csv`` from ``frame``, ``<stem>.md`` and ``<stem>.tex`` from ``shown``.
+    """Write ``<stem>.csv`` from ``frame``; ``<stem>.md``, ``<stem>.tex`` and ``<stem>.html`` from ``shown``.
 
-    Returns the three paths.
+    Returns the four paths.
     """
     notes = shown.attrs.get("notes", [])
     texts = {
         ".csv": frame.to_csv(index=False, float_format="%.6g", na_rep=""),
         ".md": markdown(title, caption, shown, notes),
         ".tex": latex(stem.name, title, caption, shown, notes),
+        ".html": html(title, caption, shown, notes),
     }
     paths = []
     for suffix, text in texts.items():
@@ -72,6 +74,36 @@ def markdown(title: str, caption: str, shown: pd.DataFrame, notes: list[str]) ->
     body = "\n".join([lines[0], rule, *lines[1:]])
     ends = "".join(f"\n- {note}" for note in notes)
     return f"**{title}.** {caption}\n\n{body}\n" + (f"{ends}\n" if notes else "")
+
+
+STYLE = (
+    "body{font:14px sans-serif;margin:1.5em}table{border-collapse:collapse;margin:1em 0}"
+    "caption{text-align:left;max-width:60em;padding-bottom:.6em}thead th{border-bottom:1px solid}"
+    "table{border-top:2px solid;border-bottom:2px solid}td,th{padding:.2em .7em;text-align:left;white-space:nowrap}"
+    "tr.group td{border-top:1px solid #bbb}li{max-width:60em}"
+)
+
+
+def html(title: str, caption: str, shown: pd.DataFrame, notes: list[str]) -> str:
+    """The table as a page of its own, with its caption above and its notes below."""
+
+    def cells(row: list[str], tag: str) -> str:
+        return "".join(f"<{tag}>{marked_html(cell)}</{tag}>" for cell in row)
+
+    rows = [f"<tr{' class=group' if row[0] else ''}>{cells(row, 'td')}</tr>" for row in _grouped(shown)]
+    head = f"<tr>{cells(list(shown.columns), 'th')}</tr>"
+    below = "".join(f"<li>{escape_html(note)}</li>" for note in notes)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape_html(title)}</title>'
+        f"<style>{STYLE}</style><table><caption><b>{escape_html(title)}.</b> {escape_html(caption)}</caption>"
+        f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody></table><ul>{below}</ul></html>\n"
+    )
+
+
+def marked_html(text: str) -> str:
+    """HTML for a cell: signs escaped, bold and underlined marks translated."""
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape_html(str(text)))
+    return bold.replace("&lt;u&gt;", "<u>").replace("&lt;/u&gt;", "</u>")
 
 
 def latex(name: str, title: str, caption: str, shown: pd.DataFrame, notes: list[str]) -> str:

@@ -159,9 +159,9 @@ def written(results, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", tables.available())
-def test_every_table_is_written_three_times_and_again_the_same(name, results, written, tmp_path):
+def test_every_table_is_written_in_four_formats_and_again_the_same(name, results, written, tmp_path):
     first, second = written[name], tables.write(name, results, tmp_path)
-    assert [path.suffix for path in first] == [".csv", ".md", ".tex"]
+    assert [path.suffix for path in first] == [".csv", ".md", ".tex", ".html"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert len(pd.read_csv(first[0])) > 0
 
@@ -371,6 +371,15 @@ def test_a_partial_study_still_gives_every_table(name, own_results, tmp_path):
 @pytest.mark.parametrize("name", tables.available())
 def test_every_table_says_which_data_set_is_absent(name, results, tmp_path):
     study = {"datasets": list(synthetic.DATASETS), "absent": {"abide": "set PMRL_ABIDE to its folder."}}
-    _, markdown, latex = tables.write(name, results, tmp_path, study)
+    _, markdown, latex, html = tables.write(name, results, tmp_path, study)
     assert "Without abide: set PMRL_ABIDE to its folder." in markdown.read_text()
-    assert "Without abide" in latex.read_text()
+    assert "Without abide" in latex.read_text() and "Without abide" in html.read_text()
+
+
+def test_html_shows_every_cell_and_no_markup_of_ours(results, tmp_path):
+    *_, html = tables.write("retrieval_zero_shot", results, tmp_path)
+    text = html.read_text()
+    assert "**" not in text and "&lt;u&gt;" not in text
+    assert "<b>" in text.split("<tbody>")[1], "the best is bold"
+    rows = re.findall(r"<tr.*?</tr>", text)
+    assert len({len(re.findall(r"<t[dh]>", row)) for row in rows}) == 1

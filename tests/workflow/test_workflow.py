@@ -83,7 +83,7 @@ def edited(project):
 
 def test_the_smoke_study_leaves_every_artefact_it_names(project):
     config = yaml.safe_load((project / "config" / "config.yaml").read_text())
-    expected = [f"tables/{name}.{kind}" for name in config["tables"] for kind in ("csv", "md", "tex")]
+    expected = [f"tables/{name}.{kind}" for name in config["tables"] for kind in ("csv", "md", "tex", "html")]
     expected += [f"figures/{name}.{kind}" for name in config["figures"] for kind in ("pdf", "png")]
     for name in [*expected, "records.parquet", "ranks.parquet", "curves.parquet", "methods.json"]:
         assert (project / RESULTS / name).stat().st_size > 0, name

@@ -21,7 +21,7 @@ def artefacts():
     """All files that a complete study leaves for people."""
     return [
         f"{RESULTS}/records.parquet",
-        *expand(f"{RESULTS}/tables/{{name}}.{{format}}", name=tables(), format=["csv", "md", "tex"]),
+        *expand(f"{RESULTS}/tables/{{name}}.{{format}}", name=tables(), format=["csv", "md", "tex", "html"]),
         *expand(f"{RESULTS}/figures/{{name}}.{{format}}", name=figures(), format=["pdf", "png"]),
     ]
 
@@ -65,9 +65,10 @@ rule table:
         lambda wildcards: [source(path) for path in sources(f"pmrl/tables/{wildcards.name}.py")],
     output:
         f"{RESULTS}/tables/{{name}}.csv",
+        f"{RESULTS}/tables/{{name}}.md",
         f"{RESULTS}/tables/{{name}}.tex",
         report(
-            f"{RESULTS}/tables/{{name}}.md",
+            f"{RESULTS}/tables/{{name}}.html",
             category="Tables",
             caption="../report/{name}.rst",
             labels={"table": "{name}"},
