@@ -19,7 +19,7 @@ from pmrl.retrieval import cosine_ranks, ranks, recall
 SPECTRAL, DIRECT_SPECTRAL = "PMRL's spectral terms", "PMRL's spectral terms, direct"
 VOLUME, DIRECT_VOLUME = "GRAM's volume", "GRAM's volume, direct"
 PAIRWISE = "anchored pairwise loss"
-PRODUCTS = "its matrix products alone"
+PRODUCTS = "GRAM's volume, matrix products alone"
 RECALL, DIRECT_RECALL = "recall", "recall, direct"
 
 _ALIGNMENT_TEMPERATURE, _REGULARIZATION_TEMPERATURE = 0.05, 0.1  # τ1 and τ2 of PMRL
