@@ -39,8 +39,8 @@ class GccaHyperparameters(Hyperparameters):
         directions: how many shared variables are kept (at most the network's dimension).
     """
 
-    ridge: float = 1.0
-    directions: int = 64
+    ridge: float = 0.1
+    directions: int = 128
 
 
 class LinearEncoder(nn.Module):
@@ -73,7 +73,7 @@ class Gcca(Method):
     reference = "Kettenring 1971, Biometrika 58"
     color = "#7A0403"
     Hyperparameters = GccaHyperparameters
-    search_space = {"ridge": (0.01, 0.1, 1.0, 10.0), "directions": (16, 32, 64, 128)}
+    search_space = {"ridge": (0.01, 0.1, 0.3, 1.0, 10.0), "directions": (32, 64, 128)}
     closed_form = True
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:

@@ -1,13 +1,14 @@
 """Symile: contrast by the multilinear inner product of all modalities at once.
 
 Saporta, Puli, Goldstein, Ranganath: Contrasting with Symile, NeurIPS 2024, arXiv 2411.01053. The multilinear inner
-product of vectors z^1 … z^k is Σ_d Π_m z^m_d. With each modality in turn as the one to be matched, the candidates of
-instance i are its own other modalities and n − 1 shuffled combinations of them; the loss is the mean of the k
-cross-entropies.
+product of vectors z^1 … z^k is Σ_d Π_m z^m_d. With each modality in turn as the one to be matched, an instance's own
+other modalities are told from n − 1 other combinations of them; the loss is the mean of the k cross-entropies.
 
-- Negatives: the paper's variant with n − 1 of them (its code calls it O(n)): each other modality is permuted on its
-  own. We leave the first of them in its place, which only renames the candidates, so that no candidate is instance
-  i's own combination; with two modalities the loss is then one contrast both ways, as it should be.
+- Negatives: ``shuffled`` is the paper's variant with n − 1 of them (its code calls it O(n)): each other modality is
+  permuted on its own. We leave the first of them in its place, which only renames the combinations, so that none is
+  the instance's own; with two modalities the loss is then one contrast both ways, as it should be. ``together`` takes
+  the other modalities of another instance as they are, which is what retrieval asks; these are among the n² − 1
+  negatives of the paper's larger variant for three modalities, which would be n^(k−1) − 1 for k.
 - Scale: unit vectors have entries near 1/√d, so the products shrink as d^(1 − k/2). The paper leaves that to its
   learned logit scale; here every factor is multiplied by √d and the sum is a mean, which for complete data is a logit
   scale that starts at d^(k/2 − 1)/temperature. Unrelated vectors then have products of deviation 1/√d, like a cosine,
@@ -24,15 +25,19 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pmrl.contrastive import Temperature
+from pmrl.errors import UserError
 from pmrl.method import Hyperparameters, Method
 from pmrl.networks import Embeddings
+
+NEGATIVES = ("shuffled", "together")
 
 
 @dataclass(frozen=True)
 class SymileHyperparameters(Hyperparameters):
-    """``temperature`` is where the learnable temperature starts."""
+    """``temperature`` is where the learnable temperature starts; ``negatives`` is one of ``NEGATIVES``."""
 
     temperature: float = 0.07
+    negatives: str = "shuffled"
 
 
 class Symile(Method):
@@ -42,10 +47,18 @@ class Symile(Method):
     reference = "Saporta et al. 2024, arXiv 2411.01053"
     color = "#4B0092"
     Hyperparameters = SymileHyperparameters
-    search_space = {"learning_rate": (3e-4, 1e-3, 3e-3), "temperature": (0.05, 0.07, 0.1, 0.2)}
+    search_space = {
+        "learning_rate": (3e-4, 1e-3, 3e-3),
+        "temperature": (0.05, 0.07, 0.1, 0.2),
+        "negatives": NEGATIVES,
+    }
 
     def __init__(self, hyperparameters: SymileHyperparameters) -> None:
         super().__init__(hyperparameters)
+        if hyperparameters.negatives not in NEGATIVES:
+            raise UserError(
+                f"Symile has no negatives {hyperparameters.negatives!r}. Valid negatives: {', '.join(NEGATIVES)}."
+            )
         self.temperature = Temperature(hyperparameters.temperature)
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
@@ -64,10 +77,13 @@ class Symile(Method):
         if usable.sum() < 2:
             return 0 * vectors.sum()
         vectors, mask = vectors[usable], mask[usable]
-        shuffled, known = shuffle(vectors[:, others], mask[:, others])
         target, own = vectors[:, place], product(vectors[:, others], mask[:, others])
+        negative, known = own, mask[:, others]
+        if self.hyperparameters.negatives == "shuffled":
+            shuffled, known = shuffle(vectors[:, others], known)
+            negative = product(shuffled, known)
         diagonal = torch.eye(len(target), dtype=torch.bool, device=target.device)
-        products = torch.where(diagonal, (target * own).sum(dim=1), target @ product(shuffled, known).T)
+        products = torch.where(diagonal, (target * own).sum(dim=1), target @ negative.T)
         logits = products / (math.sqrt(target.shape[1]) * self.temperature())
         logits = logits.masked_fill(~(diagonal | known.any(dim=1)), -torch.inf)
         return cross_entropy(logits, torch.arange(len(target), device=target.device))

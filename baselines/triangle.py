@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pmrl.data.store import Card
 
 # Twice the area below which a triangle counts as flat and has no gradient; that of the root is infinite at 0.
-FLAT = 1e-6
+FLAT = 1e-4
 
 
 @dataclass(frozen=True)

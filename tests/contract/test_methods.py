@@ -100,9 +100,11 @@ def test_scores_do_not_depend_on_the_order_of_instances(name):
 def test_the_same_seed_gives_the_same_weights(name, one_thread):
     weights = []
     for _ in range(2):
-        network, _, dataset = network_and_batch()
+        dataset = synthetic_dataset()
         skip_unless_supported(name, dataset)
         method = build_method(name, {})
+        torch.manual_seed(0)
+        network = method.new_network(dataset, SMALL)
         train_stage(network, method, dataset, Stage("continued", "pretrain", 3, 16), 0, CPU)
         weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
     assert torch.equal(*weights)
