@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pmrl.errors import UserError
-from pmrl.method import Method
+from pmrl.method import Method, blaming
 from pmrl.networks import Embeddings
 from pmrl.retrieval import median_rank, ranks, recall
 
@@ -88,12 +88,13 @@ def checked(method: Method) -> Score:
     """The method's score, refusing a result that is not one finite score for each pair.
 
     Raises:
-        UserError: wrong shape or a value that is not finite; the message names the method.
+        UserError: an error inside, a wrong shape or a value that is not finite; the message names the method.
     """
 
     def score(query: Embeddings, gallery: Embeddings) -> Tensor:
-        values = method.score(query, gallery)
         expected = (len(query), len(gallery))
+        with blaming(method, "score"):
+            values = torch.as_tensor(method.score(query, gallery))
         if values.shape != expected:
             raise UserError(
                 f"Method {method.title!r}: score gave the shape {tuple(values.shape)}; expected (queries, gallery "

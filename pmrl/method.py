@@ -8,7 +8,11 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
@@ -83,6 +87,26 @@ class Method(nn.Module):
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """Scores (queries, gallery items), higher is better, from the modalities that each side has."""
         raise TypeError(f"{type(self).__name__} does not define score(query, gallery)")
+
+
+@contextmanager
+def blaming(method: Method, part: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a UserError that names the method, its part and the line in its file.
+
+    Raises:
+        UserError: with the original error as its cause; a UserError passes as it is.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        file = inspect.getfile(type(method))
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        place = f"{Path(file).name}, line {lines[-1]}" if lines else Path(file).name
+        raise UserError(
+            f"Method {method.title!r}: {part} failed in {place}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def load_method(name: str) -> type[Method]:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pmrl.corruption import mismatch
 from pmrl.data.store import Dataset
 from pmrl.errors import UserError
-from pmrl.method import Method
+from pmrl.method import Method, blaming
 from pmrl.networks import Batch, Embeddings, Network
 from pmrl.spectral import spectrum
 
@@ -95,7 +95,7 @@ def train_stage(
     """Train ``network`` and ``method`` in place and return what was logged.
 
     Raises:
-        UserError: the batch is larger than the split, or a loss term is not finite.
+        UserError: the batch is larger than the split, the method's loss or fit fails, or a loss term is not finite.
     """
     rows = dataset.indices(stage.split)
     if stage.batch_size > len(rows):
@@ -109,7 +109,8 @@ def train_stage(
         draw = derived_seed("corruption", "mismatched", stage.mismatched, dataset.card.name, seed)
         examples = mismatch(examples, dataset.anchor, stage.mismatched, draw)
     if method.closed_form:
-        method.fit(network, examples)
+        with blaming(method, "fit"):
+            method.fit(network, examples)
         network.eval()
         return Curves()
     held_out = Batch.from_dataset(dataset, dataset.indices("validation"), device)
@@ -128,8 +129,10 @@ def train_stage(
         order, total=stage.steps, desc=f"{dataset.card.name} {stage.name} {seed}", disable=None, leave=False
     )
     for step, index in enumerate(progress):
-        terms = method.loss(network(examples.rows(torch.from_numpy(index).to(device))))
-        loss = check_finite(terms, method, step)
+        embeddings = network(examples.rows(torch.from_numpy(index).to(device)))
+        with blaming(method, "loss"):
+            terms = method.loss(embeddings)
+            loss = check_finite(terms, method, step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP)
@@ -148,9 +151,13 @@ def check_finite(terms: dict[str, Tensor], method: Method, step: int) -> Tensor:
     """The sum of the loss terms.
 
     Raises:
-        UserError: a term is NaN or infinite; the message names the method, the term and the step.
+        UserError: a term is not a scalar, NaN or infinite; the message names the method, the term and the step.
     """
     for name, term in terms.items():
+        if term.shape:
+            raise UserError(
+                f"Method {method.title!r}: loss term {name!r} has the shape {tuple(term.shape)}; expected a scalar."
+            )
         if not torch.isfinite(term):
             raise UserError(
                 f"Method {method.title!r}: loss term {name!r} is {term.item()} at step {step}. "
