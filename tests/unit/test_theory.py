@@ -246,3 +246,8 @@ def test_alignment_leaves_the_orthonormal_start():
     with torch.no_grad():
         moved = normalize(z - 0.1 * z.grad, dim=-1)
     assert alignment_loss(spectrum(moved).singular_values, 0.5) < math.log(4) - 0.01
+
+
+def test_derivative_of_the_regularization_agrees_with_finite_differences():
+    direction = unit_vectors(1, 5, 4)[0].requires_grad_()
+    assert torch.autograd.gradcheck(lambda u: instance_regularization(u, 0.3), (direction,))

@@ -125,3 +125,13 @@ def test_computes_in_float32_under_autocast():
 def test_wrong_input_is_explained(anchor, gallery, mask, message):
     with pytest.raises(UserError, match=message):
         volume(anchor, gallery, mask)
+
+
+def test_rounding_is_not_taken_for_a_distance():
+    gallery = unit_vectors(1, 3, 64, dtype=torch.float32).requires_grad_()
+    weights = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    anchor = torch.nn.functional.normalize(weights @ gallery.detach()[0], dim=1).requires_grad_()
+    found = volume(anchor, gallery)
+    assert (found == 0).all()
+    found.sum().backward()
+    assert anchor.grad.norm() == gallery.grad.norm() == 0
