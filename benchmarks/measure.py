@@ -1,5 +1,6 @@
 """Stopwatch and memory gauge."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +8,10 @@ from contextlib import contextmanager
 
 import torch
 from torch.profiler import ProfilerActivity, profile
+
+
+# The profiler announces every start and stop on the error stream unless told otherwise.
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 
 @contextmanager
