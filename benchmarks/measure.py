@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-
 # The profiler announces every start and stop on the error stream unless told otherwise.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
