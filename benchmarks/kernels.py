@@ -34,9 +34,9 @@ from benchmarks.cases import (
     recall_calls,
     training_calls,
 )
-from benchmarks.measure import median_seconds, peak_bytes, threads
 from pmrl.figures import style
 from pmrl.files import replacing
+from pmrl.measure import median_seconds, peak_bytes, threads
 
 SCALES = {
     "batch": [Shape(batch=batch) for batch in (32, 64, 128, 256, 512, 1024)],

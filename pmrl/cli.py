@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("folders", nargs="*", type=Path, help="run folders; all finished runs if none is named")
 
     sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
-    sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    study_options(sub)
     sub.add_argument("--dataset")
     sub.add_argument("--method")
     sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to config/")
@@ -217,7 +217,7 @@ def tune(options: argparse.Namespace) -> None:
     """Search on one data set with one method, or adopt the best of all searches."""
     from pmrl import tuning
 
-    config = load_config(options.config)
+    config = options.settings or load_config(options.config)
     if options.adopt:
         folder = ROOT / "config"
         tuning.adopt(config, options.results, folder / "tuned.yaml", folder / "tuning_records.csv")

@@ -150,6 +150,13 @@ def sweep_settings(config: dict[str, Any]) -> dict[str, Any]:
     return {key: config[key] for key in kept}
 
 
+def tuning_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """All that the search for hyper-parameters depends on."""
+    return {
+        key: config[key] for key in ("foundation_method", "network", "training", "classification", "tuning", "device")
+    }
+
+
 def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
     """All that the measurement of costs depends on."""
     return {key: config[key] for key in ("methods", "network", "training", "device")}
