@@ -32,7 +32,7 @@ def with_modalities(dataset: Dataset, names: list[str]) -> Dataset:
 
 
 def measure_costs(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> Path:
-    """Measure every trained method that supports the data set at k = 2 … all modalities; return the path of the table."""
+    """Measure every trained method that supports the data set, at k = 2 … all modalities; return the table's path."""
     others = [name for name in dataset.modalities if name != dataset.anchor]
     rows = []
     for count in tqdm(range(1, len(others) + 1), desc="cost", disable=None):
