@@ -1,0 +1,119 @@
+"""The side studies: the sensitivity sweep, the costs, and the search for hyper-parameters."""
+
+import pandas as pd
+import pytest
+import torch
+
+from pmrl import tuning
+from pmrl.cost import measure_costs, with_modalities
+from pmrl.errors import UserError
+from pmrl.method import load_method
+from pmrl.sensitivity import settings, sweep
+from pmrl.settings import check_config
+
+CPU = torch.device("cpu")
+SENSITIVITY = {
+    "datasets": [],
+    "seeds": 2,
+    "alignment_temperatures": [0.1, 1.0],
+    "instance_temperatures": [0.05, 0.1, 0.2],
+    "matching_weights": [0.0, 0.5],
+}
+CONFIG = check_config(
+    {
+        "tuned": "",
+        "network": {"dimension": 8, "hidden": 8, "width": 8, "attention_heads": 2},
+        "training": {"batch_size": 16, "foundation_steps": 2, "continued_steps": 2},
+        "sensitivity": SENSITIVITY,
+        "tuning": {"trials": 3, "seeds": 1},
+        "methods": ["pmrl", "gram"],
+        "datasets": ["digits"],
+    },
+    "config",
+)
+
+
+def test_the_sweep_is_the_grid_and_the_weights_at_the_tuned_temperatures():
+    tuned = {"alignment_temperature": 0.3, "matching_weight": 0.7}
+    found = settings(SENSITIVITY, tuned)
+    grid = [s for s in found if s.parameter == "temperatures"]
+    assert len(grid) == 2 * 3 and {s.matching_weight for s in grid} == {0.7}
+    weights = [s for s in found if s.parameter == "matching_weight"]
+    assert [s.matching_weight for s in weights] == [0.0, 0.5]
+    assert {(s.alignment_temperature, s.instance_temperature) for s in weights} == {(0.3, 0.1)}
+
+
+def test_the_sweep_writes_one_row_for_each_seed_and_setting(make_store, tmp_path):
+    table = pd.read_parquet(sweep(CONFIG, make_store(), tmp_path / "results", CPU))
+    assert len(table) == 2 * (2 * 3 + 2)
+    assert table["value"].between(0, 100).all()
+    assert not table.duplicated(["seed", "parameter", *SENSITIVITY_KEYS]).any()
+
+
+SENSITIVITY_KEYS = ["alignment_temperature", "instance_temperature", "matching_weight"]
+
+
+def test_costs_grow_with_the_modalities(make_store, tmp_path):
+    table = pd.read_parquet(measure_costs(CONFIG, make_store(modalities=4), tmp_path, CPU))
+    assert sorted(table["modalities"].unique()) == [2, 3, 4]
+    assert set(table["method"]) == {"pmrl", "gram"}
+    assert (table[["step_milliseconds", "epoch_seconds", "peak_megabytes"]] > 0).all().all()
+    for _, part in table.groupby("method"):
+        assert part.sort_values("modalities")["parameters"].is_monotonic_increasing
+
+
+def test_fewer_modalities_keep_the_instances(make_store):
+    dataset = make_store()
+    part = with_modalities(dataset, ["alpha", "gamma"])
+    assert part.modalities == ("alpha", "gamma") and len(part.items) == len(dataset.items)
+
+
+def test_every_method_gets_the_same_number_of_trials_and_the_defaults_first():
+    for method in ("pmrl", "pairwise", "vast", "gram"):
+        tried = tuning.trials(method, "digits", 8)
+        assert len(tried) == 8
+        assert len({tuple(sorted(values.items())) for values in tried}) == 8, "no trial is spent twice"
+        defaults = load_method(method).Hyperparameters()
+        assert all(getattr(defaults, name) == value for name, value in tried[0].items())
+        space = load_method(method).search_space
+        assert all(values[name] in space[name] for values in tried for name in space)
+
+
+def test_tuning_writes_its_trials_best_first_and_never_uses_the_studys_seeds(make_store, tmp_path):
+    path = tuning.tune(CONFIG, make_store(), "gram", tmp_path, CPU)
+    table = pd.read_csv(path)
+    assert len(table) == 3 and table["value"].is_monotonic_decreasing
+    folders = {p.name for p in (tmp_path / "runs" / "synthetic" / "foundation").iterdir()}
+    assert folders == {f"seed_{tuning.FIRST_TUNING_SEED}"}
+
+
+def test_adopting_takes_the_best_and_keeps_what_others_chose(tmp_path):
+    for method, learning_rate in (("pmrl", 0.0003), ("gram", 0.003)):
+        row = {name: values[0] for name, values in load_method(method).search_space.items()}
+        rows = [{**row, "learning_rate": learning_rate}, {**row, "learning_rate": 0.001}]
+        path = tuning.tuning_file(tmp_path, "digits", method)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pd.DataFrame(rows).assign(dataset="digits", method=method, value=[2.0, 1.0], problem="", seeds=1)
+        table.to_csv(path, index=False)
+    tuned, records = tmp_path / "tuned.yaml", tmp_path / "records.csv"
+    tuned.write_text("emoji: {gram: {temperature: 0.5}}\n")
+    tuning.adopt(CONFIG, tmp_path, tuned, records)
+    text = tuned.read_text()
+    assert "temperature: 0.5" in text and "learning_rate: 0.0003" in text and "learning_rate: 0.003" in text
+    assert len(pd.read_csv(records)) == 4
+    tuning.adopt(CONFIG, tmp_path, tuned, records)
+    assert len(pd.read_csv(records)) == 4, "adopting twice changes nothing"
+
+
+def test_adopting_a_search_that_was_not_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"pmrl\.csv: no such search"):
+        tuning.adopt(CONFIG, tmp_path, tmp_path / "tuned.yaml", tmp_path / "records.csv")
+
+
+def test_a_trial_that_fails_counts_as_nothing_and_says_so(make_store, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise UserError("loss term 'contrastive' is nan")
+
+    monkeypatch.setattr(tuning, "run_trial", fail)
+    table = pd.read_csv(tuning.tune(CONFIG, make_store(), "gram", tmp_path, CPU))
+    assert (table["value"] == 0).all() and table["problem"].str.contains("is nan").all()
