@@ -20,3 +20,7 @@ rule all:
     default_target: True
     input:
         artefacts(),
+
+
+onsuccess:
+    print(time_summary())

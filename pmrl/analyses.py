@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,14 @@ class Measured:
         ranks: one row per query.
         embeddings: one row per embedded test item, of the first seed's main variants only.
         examples: one row per retrieved item, of the same runs.
+        began: when the run began, by ``time.perf_counter``.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     ranks: list[pd.DataFrame] = field(default_factory=list)
     embeddings: list[pd.DataFrame] = field(default_factory=list)
     examples: list[pd.DataFrame] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
 
 
 def split_batch(run: Run, *splits: str) -> Batch:

@@ -93,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
         sub = command(name, artefact, f"Write one {name} from the records.")
         sub.add_argument("name", metavar="NAME")
         study_options(sub)
+        if name == "figure":
+            sub.add_argument("--rival", help="the method to set PMRL against, instead of GRAM")
         sub.set_defaults(kind=name)
     return top
 
@@ -266,7 +268,8 @@ def artefact(options: argparse.Namespace) -> None:
     else:
         from pmrl.figures import write
     study = options.settings or study_settings(load_config(options.config))
-    write(options.name, options.results, options.results / f"{options.kind}s", study, options.data)
+    asked = {"rival": options.rival} if getattr(options, "rival", None) else {}
+    write(options.name, options.results, options.results / f"{options.kind}s", study, options.data, **asked)
 
 
 if __name__ == "__main__":

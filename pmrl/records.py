@@ -152,6 +152,12 @@ def read_table(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: cannot be read ({error}). Delete the run's folder and run again.") from error
 
 
+def busy_seconds(results: Path, since: float) -> float:
+    """Seconds that runs and sweeps written after the time ``since`` spent training and evaluating, summed."""
+    logs = [*(Path(results) / "runs").rglob(RUN_FILES["description"]), *(Path(results) / "sweep").glob("*.json")]
+    return sum(json.loads(path.read_text())["busy_seconds"] for path in logs if path.stat().st_mtime > since)
+
+
 def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Title, reference, colour and variants of each method, in order of appearance."""
     methods: dict[str, dict[str, Any]] = {}

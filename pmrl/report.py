@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pmrl import figures, tables
-from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.records import RUN_FILES, collect
 from pmrl.settings import study_settings
@@ -53,7 +52,7 @@ def write(config: dict[str, Any], configfile: Path, output: Path) -> Path:
     """
     write_missing(config)
     command = [sys.executable, "-m", "snakemake", "--configfile", str(configfile), "--report", str(output)]
-    done = subprocess.run([*command, *map(str, artefacts(config).values())], cwd=ROOT, check=False)
+    done = subprocess.run([*command, *map(str, artefacts(config).values())], check=False)
     if done.returncode:
         raise UserError(f"{output}: Snakemake could not write the report; see its message above.")
     return output

@@ -165,11 +165,11 @@ def foundation_method(run: Run) -> tuple[str, Method]:
 
 def run_foundation(run: Run) -> None:
     """Train and evaluate the shared warm start of one data set and seed, and probe the raw features."""
-    name, method = foundation_method(run)
-    network = new_network(run, method)
-    require_support(run, name)
-    _, curves, seconds = train_or_resume(run, run.stage(FOUNDATION), network, name, method, "random weights")
     measured = Measured()
+    name, method = foundation_method(run)
+    require_support(run, name)
+    network = new_network(run, method)
+    _, curves, seconds = train_or_resume(run, run.stage(FOUNDATION), network, name, method, "random weights")
     measure_retrieval(run, network, method, FOUNDATION, measured)
     if run.settings["classification"]:
         measure_classification(run, raw_target(run), RAW_FEATURES, measured)
@@ -275,7 +275,7 @@ def finish(run: Run, method_name: str, stages: dict[str, tuple[Curves, float]], 
         with replacing(run.folder / file) as temporary:
             table.to_parquet(temporary, index=False)
     with replacing(run.folder / RUN_FILES["description"]) as temporary:
-        temporary.write_text(json.dumps(description(run, method_name, stages), indent=2, sort_keys=True))
+        temporary.write_text(json.dumps(description(run, method_name, stages, measured), indent=2, sort_keys=True))
 
 
 def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
@@ -283,8 +283,10 @@ def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def description(run: Run, method_name: str, stages: dict[str, tuple[Curves, float]]) -> dict[str, Any]:
-    """What ran: settings, versions, data, seed, and the seconds of each stage."""
+def description(
+    run: Run, method_name: str, stages: dict[str, tuple[Curves, float]], measured: Measured
+) -> dict[str, Any]:
+    """What ran: settings, versions, data, seed, the seconds of each stage, and those of the whole run just now."""
     cls = load_method(method_name)
     return {
         **run.context,
@@ -293,6 +295,7 @@ def description(run: Run, method_name: str, stages: dict[str, tuple[Curves, floa
         "color": cls.color,
         "settings": run.settings,
         "data_checksum": run.dataset.card.checksum,
+        "busy_seconds": round(time.perf_counter() - measured.began, 3),
         "training_seconds": {stage: round(seconds, 3) for stage, (_, seconds) in stages.items()},
         "versions": {
             "pmrl": pmrl.__version__,

@@ -6,6 +6,8 @@ by mean recall@1 over all ordered modality pairs of the test split, by cosine. N
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -62,7 +64,7 @@ def default_value(name: str) -> float:
 
 def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> Path:
     """Train and judge every setting for the config's number of seeds; return the path of the table."""
-    name, rows = dataset.card.name, []
+    name, rows, began = dataset.card.name, [], time.perf_counter()
     tuned = tuned_values(config, name, "pmrl")
     work = list(product(range(config["sensitivity"]["seeds"]), settings(config["sensitivity"], tuned)))
     for seed, setting in tqdm(work, desc=f"sensitivity on {name}", disable=None):
@@ -72,6 +74,8 @@ def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch
     path = Path(results) / "sweep" / f"{name}.parquet"
     with replacing(path) as temporary:
         pd.DataFrame(rows).to_parquet(temporary, index=False)
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps({"busy_seconds": round(time.perf_counter() - began, 3)}))
     return path
 
 

@@ -82,9 +82,8 @@ def edited(project):
 
 
 def test_the_smoke_study_leaves_every_artefact_it_names(project):
-    config = yaml.safe_load((project / "config" / "config.yaml").read_text())
-    expected = [f"tables/{name}.{kind}" for name in config["tables"] for kind in ("csv", "md", "tex", "html")]
-    expected += [f"figures/{name}.{kind}" for name in config["figures"] for kind in ("pdf", "png")]
+    expected = [f"tables/{name}.{kind}" for name in SMOKE["tables"] for kind in ("csv", "md", "tex", "html")]
+    expected += [f"figures/{name}.{kind}" for name in SMOKE["figures"] for kind in ("pdf", "png")]
     for name in [*expected, "records.parquet", "ranks.parquet", "curves.parquet", "methods.json"]:
         assert (project / RESULTS / name).stat().st_size > 0, name
 
@@ -163,3 +162,68 @@ def test_a_wrong_config_is_refused_with_words(project, edited, config, message):
     assert run.returncode != 0
     assert message in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
+
+
+def command_line(project, *arguments):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(project),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = [sys.executable, "-m", "pmrl.cli", *arguments]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def report(project):
+    """The HTML report of the smoke study while one run and some artefacts are missing."""
+    complete = shutil.copytree(project / RESULTS, project / "complete")
+    shutil.rmtree(project / RESULTS / "runs" / "digits" / "gram" / "main" / "seed_1")
+    for name in ("records.parquet", "tables/any_modality.html", "figures/ablation.png"):
+        (project / RESULTS / name).unlink()
+    run = command_line(project, "report", "--config", "config/smoke.yaml")
+    records = pd.read_parquet(project / RESULTS / "records.parquet")
+    yield run, project / RESULTS / "report.html", records
+    shutil.rmtree(project / RESULTS)
+    complete.rename(project / RESULTS)
+
+
+def test_a_report_is_written_while_runs_are_missing(report):
+    run, path, records = report
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert path.stat().st_size > 10_000
+    assert set(records.query("method == 'gram'")["seed"]) == {0}
+
+
+def test_the_report_opens_in_a_browser_and_shows_its_tables_and_figures(report):
+    if shutil.which("chromedriver") is None:
+        pytest.skip("no chromedriver on this machine")
+    from selenium import webdriver
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    options = webdriver.ChromeOptions()
+    for flag in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-background-networking",
+        "allow-file-access-from-files",
+    ):
+        options.add_argument(f"--{flag}")
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        driver.get(report[1].as_uri())
+        wait = WebDriverWait(driver, 20)
+
+        def text():
+            return driver.find_element(By.TAG_NAME, "body").text
+
+        wait.until(lambda _: "Tables" in text() and "Figures" in text())
+        for category, artefact in (("Tables", "retrieval_zero_shot"), ("Figures", "any_modality")):
+            driver.get(report[1].as_uri())
+            wait.until(lambda _, c=category: c in text())
+            driver.find_element(By.XPATH, f"//*[normalize-space(text())='{category}']").click()
+            wait.until(lambda _, a=artefact: a in text())
+    finally:
+        driver.quit()

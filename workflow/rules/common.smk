@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -21,6 +22,7 @@ from pmrl.settings import (
     study_settings,
     sweep_settings,
     tuned_values,
+    tuning_settings,
 )
 from pmrl.sources import sources
 from pmrl.tables import available as available_tables
@@ -31,6 +33,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+BEGAN = time.time()
 RESULTS = config["results"]
 DATA = config["data"]
 DATASETS = STUDY["datasets"]
@@ -91,3 +94,13 @@ def run_outputs(folder, seeds):
 
 def as_json(settings):
     return json.dumps(settings, sort_keys=True)
+
+
+def time_summary():
+    """The study's time, and which share of the cores' time was spent on anything but training and evaluating."""
+    from pmrl.records import busy_seconds
+
+    total = time.time() - BEGAN
+    busy = busy_seconds(RESULTS, BEGAN)
+    outside = max(0, 1 - busy / (total * workflow.cores))
+    return f"{total:.0f} s on {workflow.cores} cores; {outside:.0%} of their time outside training and evaluation."

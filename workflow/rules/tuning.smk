@@ -12,9 +12,9 @@ rule search:
     params:
         results=RESULTS,
         data=DATA,
-        config=workflow.overwrite_configfiles[0] if workflow.overwrite_configfiles else "config/config.yaml",
+        settings=as_json(tuning_settings(config)),
     shell:
-        "pmrl tune --config {params.config:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
+        "pmrl tune --settings {params.settings:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
         " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
 
 
