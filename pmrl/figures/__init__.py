@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,19 @@ def write(
         The two paths.
 
     Raises:
-        UserError: unknown name, or a file is missing or malformed.
+        UserError: unknown name, an option that the figure does not take, or a file is missing or malformed.
     """
     if name not in available():
         raise UserError(f"Unknown figure {name!r}. Valid figures: {', '.join(available())}.")
     from pmrl.figures import style
     from pmrl.results import Results
 
+    draw, source = import_module(f"pmrl.figures.{name}").draw, Results(results, study, data)
+    for option, value in options.items():
+        if option not in signature(draw).parameters:
+            raise UserError(f"Figure {name!r} takes no option {option!r}.")
+        if option == "rival" and value not in source.methods:
+            raise UserError(f"No records of the method {value!r}. Methods with records: {', '.join(source.methods)}.")
     with style.applied():
-        figure = import_module(f"pmrl.figures.{name}").draw(Results(results, study, data), **options)
+        figure = draw(source, **options)
         return style.save(figure, Path(output) / "-".join([name, *options.values()]))

@@ -224,3 +224,13 @@ def test_a_study_without_gram_or_without_pmrl_gives_figures(name, methods, own_r
     described = {method: synthetic.METHODS[method] for method in methods}
     (own_results / "methods.json").write_text(json.dumps(described))
     assert all(path.stat().st_size for path in figures.write(name, own_results, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "rival", "message"),
+    [("ablation", "vast", "takes no option 'rival'"), ("any_modality", "gramm", "No records of the method 'gramm'")],
+)
+def test_an_option_that_makes_no_sense_is_refused(name, rival, message, results, tmp_path):
+    with pytest.raises(UserError, match=message):
+        figures.write(name, results, tmp_path, rival=rival)
+    assert not list(tmp_path.iterdir())
