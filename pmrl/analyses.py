@@ -87,13 +87,20 @@ def measure_robustness(run: Run, network: Network, method: Method, measured: Mea
     for level in run.settings["corruption"]["gaussian"]:
         noisy = add_noise(clean, network, level, corruption_seed(run, "gaussian", level))
         measured.records += record_rows(context, evaluate_pairs(embed(network, noisy), gallery), "gaussian", level)
+    for percent in run.settings["corruption"]["missing"]:
+        measure_missing(run, network, method, percent, "missing", measured)
+
+
+def measure_missing(
+    run: Run, network: Network, method: Method, percent: float, corruption: str, measured: Measured
+) -> None:
+    """Retrieval from the anchor to what is left of the others and back, where there are several others."""
     if len(run.dataset.modalities) < 3:
         return
-    scores = {"own": checked(method), "cosine": cosine}
-    for level in run.settings["corruption"]["missing"]:
-        partial = drop_modalities(clean, run.dataset.anchor, level, corruption_seed(run, "missing", level))
-        results = anchor_results(embed(network, partial), scores, rerank=False)
-        measured.records += record_rows(context, results, "missing", level / 100)
+    seed = corruption_seed(run, "missing", percent)
+    partial = drop_modalities(split_batch(run, "test"), run.dataset.anchor, percent, seed)
+    results = anchor_results(embed(network, partial), {"own": checked(method), "cosine": cosine}, rerank=False)
+    measured.records += record_rows({**run.context, "regime": "zero_shot"}, results, corruption, percent / 100)
 
 
 def corruption_seed(run: Run, corruption: str, level: float) -> int:

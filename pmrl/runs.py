@@ -26,6 +26,7 @@ from pmrl.analyses import (
     keep_for_figures,
     measure_classification,
     measure_mismatched,
+    measure_missing,
     measure_retrieval,
     measure_robustness,
     raw_target,
@@ -97,10 +98,10 @@ class Run:
         """Whether figures show this run's embeddings: the first seed of a method's main form."""
         return self.variant == MAIN and self.seed == 0
 
-    def stage(self, name: str, mismatched: float = 0.0) -> Stage:
-        """The training stage ``name`` with the config's steps and batch size."""
+    def stage(self, name: str, **corruption: float) -> Stage:
+        """The training stage ``name`` with the config's steps and batch size, on corrupted data if asked for."""
         training = self.settings["training"]
-        return Stage(name, STAGE_SPLITS[name], training[f"{name}_steps"], training["batch_size"], mismatched)
+        return Stage(name, STAGE_SPLITS[name], training[f"{name}_steps"], training["batch_size"], **corruption)
 
 
 def run_folder(results: Path, dataset: str, method: str, variant: str, seed: int) -> Path:
@@ -197,8 +198,11 @@ def run_method(run: Run) -> None:
         stages[name] = state.curves, state.seconds
         measure(run, STAGE_REGIMES[name], state, measured)
     for percent in run.settings["corruption"]["mismatched"]:
-        state = train(run, run.stage("continued", percent), None)
+        state = train(run, run.stage("continued", mismatched=percent), None)
         measure_mismatched(run, state.network, percent, measured)
+    for percent in run.settings["corruption"]["missing_training"]:
+        state = train(run, run.stage("continued", missing=percent), None)
+        measure_missing(run, state.network, state.method, percent, "missing_training", measured)
     finish(run, run.method, stages, measured)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pmrl.corruption import mismatch
+from pmrl.corruption import drop_modalities, mismatch
 from pmrl.data.store import Dataset
 from pmrl.errors import UserError
 from pmrl.method import Method, blaming
@@ -56,6 +56,7 @@ class Stage:
         steps: optimiser steps.
         batch_size: instances in a batch.
         mismatched: percent of the training instances whose other modalities are another instance's.
+        missing: percent of the modalities that are missing at random, the anchor among them.
     """
 
     name: str
@@ -63,11 +64,13 @@ class Stage:
     steps: int
     batch_size: int
     mismatched: float = 0.0
+    missing: float = 0.0
 
     @property
     def label(self) -> str:
         """The name of the stage's files."""
-        return f"{self.name}_mismatched_{self.mismatched:g}" if self.mismatched else self.name
+        corruptions = {"mismatched": self.mismatched, "missing": self.missing}
+        return "_".join([self.name, *(f"{kind}_{level:g}" for kind, level in corruptions.items() if level)])
 
 
 def batch_indices(size: int, batch_size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
@@ -108,6 +111,9 @@ def train_stage(
     if stage.mismatched:
         draw = derived_seed("corruption", "mismatched", stage.mismatched, dataset.card.name, seed)
         examples = mismatch(examples, dataset.anchor, stage.mismatched, draw)
+    if stage.missing:
+        draw = derived_seed("corruption", "missing_training", stage.missing, dataset.card.name, seed)
+        examples = drop_modalities(examples, None, stage.missing, draw)
     if method.closed_form:
         with blaming(method, "fit"):
             method.fit(network, examples)

@@ -10,7 +10,12 @@ from pmrl.results import Results
 from pmrl.statistics import summarize
 from pmrl.tables import noise_robustness
 
-TITLES = {"gaussian": "Gaussian noise", "missing": "missing modality", "mismatched": "mismatched pairs"}
+TITLES = {
+    "gaussian": "Gaussian noise",
+    "missing": "missing modality",
+    "missing_training": "missing in training",
+    "mismatched": "mismatched pairs",
+}
 
 
 def draw(results: Results) -> Figure:

@@ -21,9 +21,15 @@ CAPTION = (
 CORRUPTIONS = {
     "gaussian": "Gaussian noise on the input",
     "missing": "modality missing at test time",
+    "missing_training": "modality missing in training and at test time",
     "mismatched": "mismatched pairs in training",
 }
-UNITS = {"gaussian": "noise / standard deviation", "missing": "missing (%)", "mismatched": "mismatched (%)"}
+UNITS = {
+    "gaussian": "noise / standard deviation",
+    "missing": "missing (%)",
+    "missing_training": "missing (%)",
+    "mismatched": "mismatched (%)",
+}
 QUANTITIES = {"area": "mean over levels", "excess": "excess over pairwise", "severest": "severest level"}
 REFERENCE = ("pairwise", "main")
 RUN = ["dataset", "corruption", "method", "variant", "seed"]
@@ -39,7 +45,7 @@ def curves(results: Results) -> pd.DataFrame:
     """Recall@1 of every run, corruption and level; clean records are level 0 of each corruption."""
     parts = []
     for kind in CORRUPTIONS:
-        measured = anchor_means if kind == "missing" else pair_means
+        measured = anchor_means if kind.startswith("missing") else pair_means
         noisy = measured(results, kind)
         if len(noisy):
             parts += [noisy, measured(results, "none").assign(corruption=kind, level=0.0)]

@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ["Snakefile", "results/reference", "pmrl", "baselines", "workflow", "config", "profiles", "pyproject.toml"]
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+METHODS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["methods"]
 RESULTS = SMOKE["results"]
 
 
@@ -135,11 +136,48 @@ def test_changing_a_figure_redraws_that_figure_alone(project, edited):
 
 def test_adding_a_method_runs_that_method_alone(project, edited):
     edited("baselines/newcomer.py", (ROOT / "baselines" / "template_baseline.py").read_text())
-    methods = yaml.safe_load((project / "config" / "config.yaml").read_text())["methods"]
-    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*methods, "newcomer"]}))
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*METHODS, "newcomer"]}))
     jobs = planned(project, configfile="config/more.yaml")
     assert trained(jobs) == {"newcomer"}
     assert not any(rule.startswith(("foundation", "prepare")) for rule in rules(jobs))
+
+
+def test_a_new_file_is_a_new_row_and_reruns_nobody_else(project, edited):
+    """Copy the template, name it in a config, run: nothing else is touched, nothing else is trained."""
+    edited("baselines/newcomer.py", (ROOT / "baselines" / "template_baseline.py").read_text())
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*METHODS, "newcomer"]}))
+    others = (project / RESULTS / "runs" / "digits").glob("[!n]*/**/*.safetensors")
+    before = {path: path.stat().st_mtime_ns for path in others}
+    run = snakemake(project, "--configfile", "config/more.yaml")
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for table in ("any_modality", "retrieval_zero_shot", "ablation"):
+        assert "newcomer" in set(pd.read_csv(project / RESULTS / "tables" / f"{table}.csv")["method"])
+    assert "Template" in (project / RESULTS / "tables" / "any_modality.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("return {", "return {'broken': logits.sum() * float('nan'), "), "loss term 'broken' is nan"),
+        (("query.centroid() @ gallery.centroid().T", "query.centroid()"), "score gave the shape"),
+        (("order = torch", "raise ValueError('out of order')  # order = torch"), "loss failed in broken.py"),
+        (("import torch\n", "import torch\nimport a_package_that_is_missing\n"), "broken.py cannot be imported"),
+    ],
+    ids=["nan", "shape", "exception", "dependency"],
+)
+def test_a_broken_baseline_fails_alone_and_is_named(project, edited, change, message):
+    text = (ROOT / "baselines" / "template_baseline.py").read_text()
+    assert change[0] in text
+    edited("baselines/broken.py", text.replace(*change))
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*METHODS, "broken"]}))
+    target = f"{RESULTS}/runs/digits/broken/main/seed_0/run.json"
+    run = snakemake(project, "--keep-going", "--configfile", "config/more.yaml", target, f"{RESULTS}/records.parquet")
+    assert run.returncode != 0
+    assert message in run.stdout + run.stderr and "Traceback" not in run.stdout + run.stderr
+    assert not (project / target).exists()
+    report = command_line(project, "report", "--config", "config/smoke.yaml")
+    assert report.returncode == 0, report.stderr
 
 
 def test_more_seeds_train_only_the_new_ones(project, edited):
