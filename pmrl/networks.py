@@ -228,21 +228,21 @@ class MatchingHead(nn.Module):
         heads = (self.attention_heads, -1)
         return MatchingInputs(
             first,
-            self.query(first).unflatten(-1, heads).unsqueeze(2),
+            self.query(first).unflatten(-1, heads).unsqueeze(-1),
             keys.unflatten(-1, heads).transpose(1, 2),
             values.unflatten(-1, heads).transpose(1, 2),
-            present[:, None, None],
+            present[:, None, :, None],
         )
 
     def forward(self, inputs: MatchingInputs, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
         """Logits (pairs, 2), "no" first; every named row has its anchor, or at least one other, present."""
-        attended = functional.scaled_dot_product_attention(
-            inputs.query[anchor_rows],
-            inputs.keys[other_rows],
-            inputs.values[other_rows],
-            attn_mask=inputs.present[other_rows],
-        )
-        token = inputs.first[anchor_rows] + self.output(attended.flatten(1))
+        # softmax(K q/√w) V for the one query of each pair
+        absent = ~inputs.present.index_select(0, other_rows)
+        keys, values = (x.index_select(0, other_rows) for x in (inputs.keys, inputs.values))
+        scores = keys @ inputs.query.index_select(0, anchor_rows) / keys.shape[-1] ** 0.5
+        weights = scores.masked_fill(absent, -torch.inf).softmax(dim=2)
+        attended = (weights.mT @ values).flatten(1)
+        token = inputs.first.index_select(0, anchor_rows) + self.output(attended)
         return self.decision(token + self.feed_forward(token))
 
 
@@ -251,10 +251,10 @@ class MatchingInputs(NamedTuple):
 
     Attributes:
         first: (batch, width) the anchor's first token, read.
-        query: (batch, heads, 1, width / heads).
+        query: (batch, heads, width / heads, 1).
         keys: (batch, heads, context tokens, width / heads).
         values: as ``keys``.
-        present: (batch, 1, 1, context tokens).
+        present: (batch, 1, context tokens, 1).
     """
 
     first: Tensor
