@@ -13,7 +13,8 @@ reproduce: $(READY)
 	snakemake --cores $(CORES)
 
 test: $(READY) lint
-	pytest
+	pytest -m "not timing" -n auto --dist loadfile
+	pytest -m timing
 
 lint: $(READY)
 	ruff check .

@@ -5,8 +5,8 @@
     "scratch"; "probe" for classification), seed (int), split ("test"), score ("own" = the method's own
     multi-modality score, "cosine"), reranked (bool), query, gallery (modality names; "others" = all but
     the anchor), corruption ("none", "gaussian", "missing", "missing_training", "mismatched"), level (float,
-    0 = none), metric ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of "probe" accuracy, auc, sensitivity,
-    specificity in percent), value, n (queries), gallery_size, reason (why "unsupported", else "").
+    0 = none), metric ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of "probe" accuracy, auc,
+    sensitivity, specificity in percent), value, n (queries), gallery_size, reason (why "unsupported", else "").
     Rows of classification: query = the modality probed or "all", gallery = the kind of folds ("split",
     "random", "leave_site_out"), method "raw_features" = logistic regression on the unlearned features.
 ``ranks.parquet``, one row per query, for paired tests:
