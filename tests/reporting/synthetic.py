@@ -11,6 +11,8 @@ import pandas as pd
 import yaml
 from PIL import Image, ImageDraw
 
+from pmrl.results import CELL, COLUMNS
+
 METHODS = {
     "pmrl": {
         "title": "PMRL",
@@ -319,3 +321,30 @@ def embeddings(d: int = 8) -> pd.DataFrame:
                     rows.append((dataset, method, 0, f"i{item:03d}", f"class {item % 5}", name, *vector))
     columns = ["dataset", "method", "seed", "item", "label", "modality", *[f"e{i}" for i in range(d)]]
     return pd.DataFrame(rows, columns=columns)
+
+
+SCORES = {"score_centroid": 0, "score_fused": -12}
+
+
+def add_scores(folder: Path) -> Path:
+    """Give PMRL variants whose own recall@1 differs from the main one's by ``SCORES`` points, also between pairs."""
+    records, ranks = (pd.read_parquet(folder / f"{name}.parquet") for name in ("records", "ranks"))
+    keys = ["dataset", "regime", "seed", "query", "gallery"]
+    chosen = "method == 'pmrl' and variant == 'main' and not reranked"
+    clean = records.query(f"{chosen} and metric == 'recall@1' and corruption == 'none' and score == 'cosine'")
+    found = ranks.query(f"{chosen} and score == 'cosine'")
+    item = found["item"].str[1:].astype(int)
+    hits = found["rank"].eq(1).groupby([found[key] for key in keys]).transform("sum")
+    new_records, new_ranks = [], []
+    for variant, shift in {"main": 0, **SCORES}.items():
+        own = {"variant": variant, "score": "own"}
+        new_records.append(clean.assign(**own, value=clean["value"] + shift))
+        new_ranks.append(found.assign(**own, rank=np.where(item < hits + shift, 1.0, 50.0)))
+    # The main variant has own scores of the anchor's directions already; they are the same.
+    records = pd.concat([records, *new_records], ignore_index=True).drop_duplicates(CELL["records"])
+    ranks = pd.concat([ranks, *new_ranks], ignore_index=True).drop_duplicates(COLUMNS["ranks"][:-1])
+    records.to_parquet(folder / "records.parquet")
+    ranks.to_parquet(folder / "ranks.parquet")
+    methods = METHODS | {"pmrl": METHODS["pmrl"] | {"variants": [*METHODS["pmrl"]["variants"], *SCORES]}}
+    (folder / "methods.json").write_text(json.dumps(methods))
+    return folder

@@ -1,0 +1,196 @@
+"""The ladder: all methods over all data sets and regimes by mean rank and Borda count, with groups of ties."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from pmrl import ladder
+from pmrl.results import FOUNDATION, REGIMES, Results
+from pmrl.statistics import holm, summarize
+from pmrl.tables import any_modality
+from pmrl.tables.cells import complete, refusals, text
+from pmrl.tables.contrasts import ALPHA, Hits
+from pmrl.tables.render import MISSING
+
+TITLE = "Leaderboard"
+CAPTION = (
+    "Ladder of the methods. In every cell (a data set under a regime) methods are ranked by mean recall@1 over seeds: "
+    "by cosine over all ordered pairs of modalities (any modality), and by each method's own score from the anchor to "
+    "the others and back (anchor). Equal means share a rank. Borda: how many methods of the cell a method beats, one "
+    "half for an equal one. The first block has the mean rank and the sum of the Borda points over the cells that a "
+    "method has."
+)
+TASKS = {"any": "any modality", "anchor": "anchor"}
+SCORES = {"any": "cosine", "anchor": "own"}
+ALL = "all"
+BLOCK = ["dataset", "regime", "task"]
+GROUP_NOTE = (
+    "Groups: 1 holds the highest method and all that are not significantly below it, 2 the highest of the rest and "
+    "its ties, and so on. In a cell recall is tested, in the first block the rank averaged over the cells that both "
+    "methods have: paired bootstrap over seeds and test items, Holm correction within the table over all pairs of "
+    "methods, α = 0.05. Where no resample crosses zero, p is the normal tail with the bootstrap's standard error."
+)
+COUNT_NOTE = (
+    "± is half of the 95 % t-interval over seeds; n: seeds, in the first block cells. A missing cell (–) enters no "
+    "mean rank and earns no points, so Borda counts compare only methods with the same n; where some lack a cell, the "
+    "ranks of the others in it are among fewer."
+)
+
+
+def build(results: Results) -> pd.DataFrame:
+    """Per (data set, regime, task, method) the mean recall@1, ``rank``, Borda ``points`` and tie ``group``.
+
+    The rows of data set and regime ``ALL`` have the mean rank, the sum of points, and as ``n`` the number of cells.
+    """
+    methods = [method for method, variant in results.contestants() if variant == "main" and method != FOUNDATION]
+    wanted = pd.DataFrame(
+        [
+            (dataset, task, score, *pair)
+            for dataset in results.datasets
+            for task, score in SCORES.items()
+            for pair in _pairs(results, dataset, task)
+        ],
+        columns=["dataset", "task", "score", "query", "gallery"],
+    )
+    records = results.records
+    records = records[records["variant"].eq("main") & records["method"].isin(methods) & records["regime"].isin(REGIMES)]
+    keys = [*BLOCK, "method"]
+    expected = pd.DataFrame(
+        [
+            (dataset, regime, task, method)
+            for dataset in results.datasets
+            for regime in _regimes(records)
+            for task in TASKS
+            for method in methods
+        ],
+        columns=keys,
+    )
+    frame = _ranked(complete(summarize(seed_means(records, wanted, keys), keys), expected))
+    frame = pd.concat([_overall(frame), frame], ignore_index=True)
+    return _grouped(frame, _tests(results, methods, _regimes(records)))
+
+
+def seed_means(records: pd.DataFrame, wanted: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Mean recall@1 over the pairs of each task, per seed; a run that lacks a pair has no such mean and is left out.
+
+    Args:
+        records: tidy records.
+        wanted: the pairs of each task: dataset, task, query, gallery, and what else of the records they ask for.
+        keys: what, with the seed, names a run and task; contains dataset and task.
+    """
+    clean = records["metric"].eq("recall@1") & records["corruption"].eq("none") & ~records["reranked"]
+    groups = records[clean].merge(wanted).groupby([*keys, "seed"], sort=False)["value"]
+    runs = groups.agg(value="mean", found="count").reset_index()
+    runs = runs.merge(wanted.groupby(["dataset", "task"]).size().rename("asked").reset_index())
+    return runs[runs["found"] == runs["asked"]]
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per data set, regime and method, down the ladder; for each task recall, rank, points, group and n."""
+    lines = []
+    for (dataset, regime), block in frame.groupby(["dataset", "regime"], sort=False):
+        by_task = {task: part.set_index("method") for task, part in block.groupby("task")}
+        order = pd.DataFrame({task: by_task[task]["rank"] for task in TASKS}).sort_values([*TASKS], kind="stable")
+        for method in order.index:
+            line = {"data set": dataset, "regime": REGIMES.get(regime, regime), "method": results.label(method)}
+            for task, title in TASKS.items():
+                line |= _texts(title, by_task[task].loc[method])
+            lines.append(line)
+    shown = pd.DataFrame(lines, columns=None if lines else ["data set", "regime", "method"])
+    shown.attrs["groups"] = 2
+    shown.attrs["notes"] = [COUNT_NOTE, GROUP_NOTE, *refusals(results)]
+    return shown
+
+
+def _texts(title: str, row: pd.Series) -> dict[str, str]:
+    """The cells of one method and task."""
+    if pd.isna(row["rank"]):
+        cells = dict.fromkeys(("recall@1", "rank", "Borda", "group", "n"), MISSING)
+    else:
+        cells = {
+            "recall@1": text(row["mean"], row["low"], row["high"]),
+            "rank": f"{row['rank']:.2f}" if row["dataset"] == ALL else f"{row['rank']:g}",
+            "Borda": f"{row['points']:g}",
+            "group": MISSING if pd.isna(row["group"]) else f"{row['group']:.0f}",
+            "n": str(row["n"]),
+        }
+    return {f"{title}: {name}": cell for name, cell in cells.items()}
+
+
+def _regimes(records: pd.DataFrame) -> list[str]:
+    return [regime for regime in REGIMES if regime in set(records["regime"])]
+
+
+def _pairs(results: Results, dataset: str, task: str) -> list[tuple[str, str]]:
+    """What a task averages: all ordered pairs of modalities, or the anchor and the others both ways."""
+    sides = results.sides(dataset)
+    return any_modality.pairs(results, dataset) if task == "any" else [sides, sides[::-1]]
+
+
+def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add ``rank`` and ``points`` within each block; methods without a mean have none and count for nobody."""
+    means = frame["mean"].round(9)  # equal means are equal, whatever the order of their sums
+    groups = means.groupby([frame[key] for key in BLOCK], sort=False)
+    rank = groups.rank(ascending=False, method="average")
+    return frame.assign(rank=rank, points=groups.transform("count") - rank)
+
+
+def _overall(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean rank and sum of points over the cells that a method has, and how many these are."""
+    groups = frame.groupby(["task", "method"], sort=False)
+    rows = groups.agg(rank=("rank", "mean"), points=("points", "sum"), n=("rank", "count")).reset_index()
+    return rows.assign(dataset=ALL, regime=ALL, mean=np.nan, low=np.nan, high=np.nan)
+
+
+def _tests(results: Results, methods: Sequence[str], regimes: Sequence[str]) -> pd.DataFrame:
+    """Every two methods of each block and over all cells: ``lead`` of the first, and ``p`` corrected in one family."""
+    rows: list[tuple] = []
+    places: dict[str, list[pd.DataFrame]] = {task: [] for task in TASKS}
+    for block, present, differences in _compared(results, methods, regimes):
+        for i, j in combinations(range(len(present)), 2):
+            rows.append((*block, present[i], present[j], *_lead(differences[:, i, j])))
+        places[block[-1]].append(pd.DataFrame(ladder.ranks(differences), columns=present))
+    for task, cells in places.items():
+        for first, second in combinations(methods, 2):
+            leads = [cell[second] - cell[first] for cell in cells if {first, second} <= {*cell}]
+            if leads:
+                rows.append((ALL, ALL, task, first, second, *_lead(np.mean(leads, axis=0))))
+    tests = pd.DataFrame(rows, columns=[*BLOCK, "first", "second", "lead", "p"])
+    return tests.assign(p=holm(tests["p"].to_numpy(dtype=float)))
+
+
+def _lead(samples: np.ndarray) -> tuple[float, float]:
+    return samples[0], ladder.p_value(samples)
+
+
+def _compared(
+    results: Results, methods: Sequence[str], regimes: Sequence[str]
+) -> Iterator[tuple[tuple[str, str, str], list[str], np.ndarray]]:
+    """Each block with the methods that have ranks of its queries, and their differences in every resample."""
+    for regime in regimes:
+        hits = Hits(results, regime)
+        for dataset in tqdm(results.datasets, desc=f"leaderboard {regime}", disable=None):
+            for task, score in SCORES.items():
+                pairs = _pairs(results, dataset, task)
+                tables = {one: hits.table(dataset, (one, "main"), (score, False), pairs) for one in methods}
+                tables = {one: table for one, table in tables.items() if table is not None}
+                if len(tables) > 1:
+                    differences = ladder.resampled_differences(list(tables.values()), dataset)
+                    yield (dataset, regime, task), list(tables), differences
+
+
+def _grouped(frame: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """Add ``group``: empty for a method whose queries have no recorded ranks, because nothing is tested there."""
+    made = dict(list(tests.groupby(BLOCK)))
+    groups = pd.Series(np.nan, index=frame.index)
+    for block, part in frame.dropna(subset="rank").sort_values("rank", kind="stable").groupby(BLOCK):
+        pairs = made.get(block, tests[:0])
+        real = pairs[pairs["p"] < ALPHA].itertuples()
+        below = {(row.first, row.second) if row.lead > 0 else (row.second, row.first) for row in real}
+        part = part[part["method"].isin([*pairs["first"], *pairs["second"]])]
+        found = ladder.tie_groups(part["method"].tolist(), below)
+        groups[part.index] = part["method"].map(found).astype(float)
+    return frame.assign(group=groups)

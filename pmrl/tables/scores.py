@@ -1,0 +1,90 @@
+"""Which score a user of PMRL should take: the same training scored in several ways."""
+
+import pandas as pd
+
+from pmrl.results import PROPOSED, REGIMES, Results
+from pmrl.statistics import summarize
+from pmrl.tables import any_modality
+from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
+from pmrl.tables.contrasts import Hits, mark_leaders
+from pmrl.tables.leaderboard import seed_means
+
+TITLE = "Scores of PMRL"
+CAPTION = (
+    "Recall@1 in percent of PMRL by the cosine of the leading directions (the default), by the other scores of the "
+    "study, and by plain cosine of the centroids: from the anchor to the others, back, and the mean over all ordered "
+    "pairs of single modalities."
+)
+TASKS = {"forth": "anchor → others", "back": "others → anchor", "single": "mean over single pairs"}
+PREFIX = "score_"
+KEYS = ["dataset", "regime", "variant", "score", "task"]
+NAMES = {("main", "own"): "leading direction (default)", ("main", "cosine"): "plain cosine"}
+NO_VARIANTS = (
+    f"This study has no variants of PMRL whose name starts with {PREFIX}, so only the default score and plain cosine "
+    f"can be compared; add, for instance, `{PREFIX}centroid: {{score: centroid}}` to its variants."
+)
+EQUAL_NOTE = (
+    "Between single modalities every score but the singular value, which is blind to sign, is the cosine of the two "
+    "vectors, and with several modalities plain cosine is the score of the centroids. The score takes no part in "
+    "training."
+)
+
+
+def build(results: Results) -> pd.DataFrame:
+    """Estimates per (data set, regime, variant, score, task); score "cosine" is that of the main variant."""
+    pairs = {(dataset, task): _pairs(results, dataset, task) for dataset in results.datasets for task in TASKS}
+    wanted = pd.DataFrame(
+        [(*key, *pair) for key, chosen in pairs.items() for pair in chosen],
+        columns=["dataset", "task", "query", "gallery"],
+    )
+    records = results.records
+    contestants = _contestants(results)
+    records = records[records["method"].eq(PROPOSED)].merge(pd.DataFrame(contestants, columns=["variant", "score"]))
+    regimes = [regime for regime in REGIMES if regime in set(records["regime"])]
+    expected = pd.DataFrame(
+        [
+            (dataset, regime, *contestant, task)
+            for dataset in results.datasets
+            for regime in regimes
+            for contestant in contestants
+            for task in TASKS
+        ],
+        columns=KEYS,
+    )
+    frame = complete(summarize(seed_means(records, wanted, KEYS), KEYS), expected)
+    hits = {regime: Hits(results, regime) for regime in regimes}
+
+    def table(row: dict) -> pd.DataFrame | None:
+        contestant, task = (PROPOSED, row["variant"]), (row["score"], False)
+        return hits[row["regime"]].table(row["dataset"], contestant, task, pairs[row["dataset"], row["task"]])
+
+    return mark_leaders(frame, ["dataset", "regime", "task"], table)
+
+
+def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """One row per data set, regime and score."""
+    frame = frame.assign(
+        label=[_label(*one) for one in frame[["variant", "score"]].itertuples(index=False, name=None)],
+        regime=frame["regime"].map(REGIMES),
+    )
+    shown = spread(frame, {"dataset": "data set", "regime": "regime", "label": "score"}, "task", TASKS)
+    missing = [] if frame["variant"].str.startswith(PREFIX).any() else [NO_VARIANTS]
+    shown.attrs["notes"] = [*missing, MEAN_NOTE, MARK_NOTE.replace("method", "score"), EQUAL_NOTE, *refusals(results)]
+    return shown
+
+
+def _contestants(results: Results) -> list[tuple[str, str]]:
+    """The (variant, score) that are compared."""
+    variants = [variant for method, variant in results.contestants() if method == PROPOSED]
+    own = [(variant, "own") for variant in variants if variant == "main" or variant.startswith(PREFIX)]
+    return [*own, ("main", "cosine")]
+
+
+def _pairs(results: Results, dataset: str, task: str) -> list[tuple[str, str]]:
+    """The (query, gallery) that a task averages."""
+    sides = results.sides(dataset)
+    return {"forth": [sides], "back": [sides[::-1]], "single": any_modality.pairs(results, dataset)}[task]
+
+
+def _label(variant: str, score: str) -> str:
+    return NAMES.get((variant, score)) or variant.removeprefix(PREFIX).replace("_", " ")
