@@ -176,3 +176,41 @@ def test_recall_in_records_is_recall_of_the_ranks(base):
     ranks = pd.read_parquet(run.folder / "ranks.parquet").groupby(keys)["rank"].apply(lambda r: 100 * (r <= 5).mean())
     records = pd.read_parquet(run.folder / "records.parquet").query("metric == 'recall@5'").set_index(keys)["value"]
     pd.testing.assert_series_equal(records.sort_index(), ranks.sort_index(), check_names=False, rtol=1e-5)
+
+
+def test_robustness_and_classification_are_measured_at_the_levels_of_the_config(base):
+    run = method_run(base, "gram")
+    corruption = {"gaussian": [0.5, 1.0], "missing": [50], "missing_training": [25], "mismatched": [50]}
+    run_method(replace(run, settings={**run.settings, "corruption": corruption, "classification": "zero_shot"}))
+    records = pd.read_parquet(run.folder / "records.parquet")
+    levels = records.groupby("corruption")["level"].agg(lambda x: sorted(set(x))).to_dict()
+    expected = {
+        "none": [0.0],
+        "gaussian": [0.5, 1.0],
+        "missing": [0.5],
+        "missing_training": [0.25],
+        "mismatched": [0.5],
+    }
+    assert levels == expected
+    pairs = records.query("corruption == 'gaussian' and level == 0.5 and metric == 'recall@1'")
+    assert len(pairs) == 3 * 2 and set(pairs["score"]) == {"cosine"}
+    sets = records.query("corruption == 'missing' and metric == 'recall@1'")
+    assert set(sets["query"]) == set(sets["gallery"]) == {"alpha", "others"}
+    probes = records.query("regime == 'probe'")
+    assert set(probes["metric"]) == {"accuracy", "auc", "sensitivity", "specificity"}
+    assert probes["value"].between(0, 100).all()
+
+
+def test_the_first_seed_keeps_embeddings_and_examples_for_figures(base):
+    run = method_run(base)
+    run_method(run)
+    embeddings = pd.read_parquet(run.folder / "embeddings.parquet")
+    vectors = embeddings.filter(regex=r"^e\d+$").to_numpy()
+    assert abs((vectors**2).sum(axis=1) - 1).max() < 1e-5
+    assert set(embeddings["modality"]) == {"alpha", "beta", "gamma", "leading_direction"}
+    examples = pd.read_parquet(run.folder / "examples.parquet")
+    ranks = pd.read_parquet(run.folder / "ranks.parquet").query("regime == 'zero_shot' and score == 'cosine'")
+    merged = examples[examples["correct"]].merge(
+        ranks[~ranks["reranked"]], on=["query", "gallery", "item"], suffixes=("_shown", "")
+    )
+    assert len(merged) and (merged["rank_shown"] == merged["rank"]).all(), "what is shown is what was ranked"
