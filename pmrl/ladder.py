@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from pmrl.statistics import DRAWS
 
@@ -64,27 +63,6 @@ def ranks(differences: np.ndarray) -> np.ndarray:
     """
     equal = (differences == 0).sum(axis=-1) - 1  # all but the method itself
     return 1 + (differences < 0).sum(axis=-1) + equal / 2
-
-
-def p_value(samples: np.ndarray) -> float:
-    """Two-sided bootstrap p that a difference is zero.
-
-    It is twice the share of resamples on the rarer side of zero. Counting cannot go below 2 / (DRAWS + 1), too coarse
-    for the correction over hundreds of tests; where no resample crosses zero, the tail of a normal distribution with
-    the bootstrap's standard error takes over.
-
-    Args:
-        samples: (1 + DRAWS,), the measured difference and the resampled ones; NaN resamples are left out.
-    """
-    effect, resampled = samples[0], samples[1:][~np.isnan(samples[1:])]
-    if np.isnan(effect):
-        return np.nan
-    rarer = min((resampled <= 0).sum(), (resampled >= 0).sum())
-    counted = min(1.0, 2 * (rarer + 1) / (len(resampled) + 1))
-    if rarer:
-        return counted
-    error = resampled.std()
-    return min(counted, 2 * float(stats.norm.sf(abs(effect) / error))) if error > 0 else 0.0
 
 
 def tie_groups(order: Sequence[str], below: Collection[tuple[str, str]]) -> dict[str, int]:

@@ -114,7 +114,7 @@ def paired_bootstrap(*strata: np.ndarray) -> Comparison:
 
     Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds,
     have in common; it is mildly conservative. The same draws serve every comparison of the same shape.
-    With one seed only the items vary. The smallest possible p is 2/(DRAWS + 1).
+    With one seed only the items vary.
 
     Args:
         strata: (seeds, items) first minus second, NaN where either is missing. Several strata (data sets) are
@@ -131,11 +131,32 @@ def paired_bootstrap(*strata: np.ndarray) -> Comparison:
     tail = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
     low, high = np.nanpercentile(means, tail)
     size_low, size_high = (np.nan, np.nan) if np.isnan(sizes).all() else np.nanpercentile(sizes, tail)
-    rarer = min((means <= 0).sum(), (means >= 0).sum())
-    p = min(1.0, 2 * (rarer + 1) / (len(means) + 1))
+    p = bootstrap_p(effect, means)
     shown = (float(value) for value in (effect, low, high, size, size_low, size_high, p))
     seeds, items = min(len(x) for x in strata), sum(x.shape[1] for x in strata)
     return Comparison(*shown, seeds=seeds, items=items)
+
+
+def bootstrap_p(effect: float, resampled: np.ndarray) -> float:
+    """Two-sided bootstrap p that a difference is zero.
+
+    It is twice the share of resamples on the rarer side of zero. Counting cannot go below 2 / (DRAWS + 1), too coarse
+    for the correction over hundreds of tests; where no resample crosses zero, the tail of a normal distribution with
+    the bootstrap's standard error takes over.
+
+    Args:
+        effect: the measured difference; NaN gives NaN.
+        resampled: (DRAWS,) the resampled ones; NaN entries are left out.
+    """
+    resampled = resampled[~np.isnan(resampled)]
+    if np.isnan(effect):
+        return np.nan
+    rarer = min((resampled <= 0).sum(), (resampled >= 0).sum())
+    counted = min(1.0, 2 * (rarer + 1) / (len(resampled) + 1))
+    error = resampled.std()
+    if rarer or not error:
+        return counted
+    return min(counted, 2 * float(stats.norm.sf(abs(effect) / error)))
 
 
 def _moments(differences: np.ndarray) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pmrl import ladder
 from pmrl.results import FOUNDATION, REGIMES, Results
-from pmrl.statistics import holm, summarize
+from pmrl.statistics import bootstrap_p, holm, summarize
 from pmrl.tables import any_modality
 from pmrl.tables.cells import complete, refusals, text
 from pmrl.tables.contrasts import ALPHA, Hits
@@ -163,7 +163,7 @@ def _tests(results: Results, methods: Sequence[str], regimes: Sequence[str]) -> 
 
 
 def _lead(samples: np.ndarray) -> tuple[float, float]:
-    return samples[0], ladder.p_value(samples)
+    return samples[0], bootstrap_p(samples[0], samples[1:])
 
 
 def _compared(
