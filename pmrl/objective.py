@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from pmrl.contrastive import info_nce
 from pmrl.errors import UserError
 from pmrl.matching import instance_matching
 from pmrl.method import Hyperparameters, Method
@@ -59,6 +60,25 @@ def instance_regularization(direction: Tensor, temperature: float) -> Tensor:
     return cross_entropy(logits, own, reduction="sum") / max(len(direction), 1)
 
 
+def direction_contrast(z: Tensor, direction: Tensor, mask: Tensor, temperature: float) -> Tensor:
+    """InfoNCE of the vectors of each modality against the leading directions of all instances, in nats.
+
+    Not in the paper. L^M is blind to sign and L^M′ sees no single modality, so from random weights neither tells
+    which instance a vector belongs to; here z_i^m must find u_i among all u_j, and u_i its z_i^m among all z_j^m.
+
+    Args:
+        z: ``(batch, modalities, dimension)`` unit vectors.
+        direction: ``(batch, dimension)``, leading directions.
+        mask: ``(batch, modalities)``, true where a modality is present.
+        temperature: > 0.
+
+    Returns:
+        Mean over modalities, a scalar.
+    """
+    logits = z.transpose(0, 1) @ direction.T / temperature
+    return info_nce(logits, mask.T).mean()
+
+
 @dataclass(frozen=True)
 class PmrlHyperparameters(Hyperparameters):
     """Temperatures, weights of the terms, and the score.
@@ -69,6 +89,8 @@ class PmrlHyperparameters(Hyperparameters):
         alignment_weight: weight of L^M.
         regularization_weight: weight of L^M′.
         matching_weight: weight of IM.
+        direction_contrast_weight: weight of our own addition, off by default: each vector is told apart against the
+            leading directions of all instances, which training from random weights needs (docs/from_scratch.md).
         score: one of ``SCORES``.
     """
 
@@ -77,6 +99,7 @@ class PmrlHyperparameters(Hyperparameters):
     alignment_weight: float = 1.0
     regularization_weight: float = 1.0
     matching_weight: float = 0.1
+    direction_contrast_weight: float = 0.0
     score: str = "leading_direction"
 
 
@@ -118,6 +141,9 @@ class Pmrl(Method):
             known = direction[mask.any(dim=1)]
             regularization = instance_regularization(known, values.instance_temperature)
             terms["regularization"] = values.regularization_weight * regularization
+        if values.direction_contrast_weight:
+            contrast = direction_contrast(embeddings.stack(), direction, mask, values.instance_temperature)
+            terms["direction_contrast"] = values.direction_contrast_weight * contrast
         if values.matching_weight:
             similarity = embeddings.vectors[embeddings.anchor] @ direction.T / values.instance_temperature
             terms["matching"] = values.matching_weight * instance_matching(embeddings, similarity)

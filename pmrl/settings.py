@@ -49,6 +49,10 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
         raise UserError(
             f"{name}: the config is not valid:\n" + "\n".join(lines) + "\nSee config/README.md for every key."
         )
+    filled["variants"] = {
+        method: {variant: values for variant, values in variants.items() if values is not None}
+        for method, variants in filled["variants"].items()
+    }
     check_names(filled, name)
     return filled
 

@@ -144,6 +144,16 @@ def test_pmrl_loss_is_the_slow_loop_over_singular_values(embeddings):
     assert terms["regularization"].item() == pytest.approx(np.mean(regularization), rel=1e-4)
 
 
+def test_direction_contrast_is_the_slow_loop(embeddings):
+    values = {"instance_temperature": 0.2, "direction_contrast_weight": 1.0}
+    term = build_method("pmrl", values).loss(embeddings)["direction_contrast"]
+    directions, losses = embeddings.leading_direction().double().numpy(), []
+    for name in embeddings.modalities:
+        rows = rows_with(embeddings, name)
+        losses.append(slow_info_nce(vectors(embeddings, name)[rows] @ directions[rows].T / 0.2))
+    assert term.item() == pytest.approx(np.mean(losses), rel=1e-4)
+
+
 def test_ablations_leave_out_exactly_their_term(embeddings):
     full = {"alignment", "regularization", "matching"}
     assert set(build_method("pmrl", {}).loss(embeddings)) == full

@@ -14,9 +14,14 @@ def test_an_empty_config_is_a_whole_study():
     assert config["methods"] == ["pmrl", "pairwise", "vast", "gram"]
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "smoke.yaml"])
+def test_null_takes_a_variant_out():
+    config = check_config({"variants": {"pmrl": {"a": {}, "b": None}}, "methods": ["pmrl"]}, "config")
+    assert {variant for *_, variant in runs(config)} == {"main", "a"}
+
+
+@pytest.mark.parametrize("name", ["config", "smoke", "thorough", "extended", "from_scratch"])
 def test_committed_configs_are_valid(name):
-    assert load_config(ROOT / "config" / name)["datasets"]
+    assert load_config(ROOT / "config" / f"{name}.yaml")["datasets"]
 
 
 @pytest.mark.parametrize(
