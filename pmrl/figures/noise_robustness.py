@@ -31,7 +31,6 @@ def draw(results: Results) -> Figure:
         len(datasets),
         len(corruptions),
         figsize=(style.FULL_WIDTH, 1.55 * len(datasets) + 0.4),
-        sharey="row",
         squeeze=False,
     )
     for row, dataset in zip(panels, datasets, strict=True):

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from pmrl.figures import style
 from pmrl.results import PROPOSED, Results
 
-PICTURES = ("picture", "drawing", "glyph", "image", "video", "pix")
+# Modalities that a person sees best as the item's picture; the others are shown by its caption.
+PICTURES = ("picture", "drawing", "glyph", "strokes", "parts", "structure", "fingerprint", "image", "video")
+PICTURES += ("pix", "fou", "kar", "zer", "fac", "mor")
 RIGHT = "#009E73"
 SHOWN = 5
 QUERIES = 2  # per data set
@@ -34,7 +36,7 @@ def draw(results: Results, rival: str | None = None) -> Figure:
     ]
     if not blocks:
         return style.empty("No retrieved examples have been recorded yet.")
-    figure = plt.figure(figsize=(style.FULL_WIDTH, 2.05 * len(blocks)))
+    figure = plt.figure(figsize=(style.FULL_WIDTH, 1.9 * len(blocks)))
     bands = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
     shelves = {dataset: Shelf(results, dataset) for dataset in results.datasets}
     for band, (dataset, query, gallery, item) in zip(bands, blocks, strict=True):
@@ -68,12 +70,17 @@ class Shelf:
 
 
 def _queries(examples: pd.DataFrame, methods: int) -> list[tuple[str, str, str]]:
-    """The first queries that all methods answered, one per (query, gallery) pair: (query, gallery, item)."""
+    """The first query that all methods answered, of the pairs that are found most often: (query, gallery, item).
+
+    Pairs are ordered by how many of their recorded queries any method finds among its five answers, and no gallery
+    is shown twice, so that a person sees what retrieval looks like where it works.
+    """
     counts = examples.groupby(["query", "gallery", "item"], sort=False)["method"].nunique()
     answered = counts[counts >= methods].reset_index()
-    return [
-        *answered.drop_duplicates(["query", "gallery"])[["query", "gallery", "item"]].itertuples(index=False, name=None)
-    ][:QUERIES]
+    found = examples.groupby(["query", "gallery"], sort=False)["correct"].sum().rename("found").reset_index()
+    firsts = answered.drop_duplicates(["query", "gallery"]).merge(found, on=["query", "gallery"])
+    best = firsts.sort_values("found", ascending=False, kind="stable").drop_duplicates("gallery")
+    return [*best[["query", "gallery", "item"]].itertuples(index=False, name=None)][:QUERIES]
 
 
 def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, methods: list[str]) -> None:
