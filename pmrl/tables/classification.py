@@ -23,8 +23,8 @@ def build(results: Results) -> pd.DataFrame:
     records = results.records
     records = records[records["regime"].eq(REGIME)].rename(columns={"query": "input", "gallery": "folds"})
     tasks = records[["dataset", "folds", "input"]].drop_duplicates().itertuples(index=False, name=None)
-    probed = records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
-    contestants = [one for one in results.contestants() if one[1] == "main"]
+    probed = [*records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)]
+    contestants = [one for one in results.contestants(REGIME) if one[1] == "main"]
     rows = [
         (*task, *contestant, metric)
         for task in tasks

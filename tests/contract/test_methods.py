@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import synthetic_dataset
+from example_data import synthetic_dataset
 
 from pmrl.discovery import method_files
 from pmrl.method import build_method, load_method

@@ -285,6 +285,8 @@ def test_probes_stand_beside_the_raw_features(results):
     shown = classification.show(classification.build(source), source)
     line = cell(shown, **{"data set": "digits", "method": "Logistic regression on raw features"})
     assert line["accuracy"] == f"69.0 ± {HALF:.1f}"
+    raw = shown[shown["method"] == "Logistic regression on raw features"]
+    assert set(raw["data set"]) == set(shown["data set"]), "beside every data set"
 
 
 def test_step_time_is_relative_to_the_fastest_of_the_same_size(results):

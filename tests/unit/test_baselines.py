@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from conftest import synthetic_dataset
+from example_data import synthetic_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

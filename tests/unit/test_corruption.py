@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import synthetic_dataset
+from example_data import synthetic_dataset
 
 from pmrl.corruption import add_noise, drop_modalities, mismatch
 from pmrl.networks import Batch, Network, NetworkSettings

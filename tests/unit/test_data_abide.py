@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SHARED
+from example_data import SHARED
 
 from pmrl import data
 from pmrl.data import abide, store

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import synthetic_dataset
+from example_data import synthetic_dataset
 
 from pmrl.errors import UserError
 from pmrl.evaluation import RERANKED_CANDIDATES, evaluate

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import synthetic_dataset
+from example_data import synthetic_dataset
 
 from pmrl.contrastive import Temperature, info_nce
 from pmrl.matching import draw_negatives, instance_matching, matchable

@@ -15,4 +15,4 @@ rule prepare:
         data=DATA,
         folder=lambda wildcards: f"--folder={folder_of(config, wildcards.dataset) or ''}",
     shell:
-        "pmrl prepare {wildcards.dataset:q} --data {params.data:q} {params.folder:q} > {log:q} 2>&1"
+        "pmrl prepare {wildcards.dataset:q} --data {params.data:q} {params.folder:q} 2>&1 | tee {log:q}"

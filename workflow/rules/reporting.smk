@@ -51,59 +51,70 @@ rule collect:
         folders=run_folders(),
         results=RESULTS,
     shell:
-        "pmrl collect {params.folders:q} --results {params.results:q} > {log:q} 2>&1"
+        "pmrl collect {params.folders:q} --results {params.results:q} 2>&1 | tee {log:q}"
 
 
-rule table:
-    input:
-        rules.collect.output,
-        costs(),
-        stores(),
-        source("config/claims.yaml"),
-        source("results/reference/published.csv"),
-        source("pmrl/tables/render.py"),
-        lambda wildcards: [source(path) for path in sources(f"pmrl/tables/{wildcards.name}.py")],
-    output:
-        f"{RESULTS}/tables/{{name}}.csv",
-        f"{RESULTS}/tables/{{name}}.md",
-        f"{RESULTS}/tables/{{name}}.tex",
-        report(
-            f"{RESULTS}/tables/{{name}}.html",
-            category="Tables",
-            caption="../report/{name}.rst",
-            labels={"table": "{name}"},
-        ),
-    log:
-        f"{RESULTS}/logs/tables/{{name}}.log",
-    params:
-        results=RESULTS,
-        data=DATA,
-        settings=as_json(STUDY),
-    shell:
-        "pmrl table {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
-        " --settings {params.settings:q} > {log:q} 2>&1"
+# One rule for each artefact, since a caption cannot depend on a wildcard.
+for name in available_tables():
+
+    rule:
+        name:
+            f"table_{name}"
+        input:
+            rules.collect.output,
+            costs(),
+            stores(),
+            source("config/claims.yaml"),
+            source("results/reference/published.csv"),
+            source("pmrl/tables/render.py"),
+            [source(path) for path in sources(f"pmrl/tables/{name}.py")],
+        output:
+            f"{RESULTS}/tables/{name}.csv",
+            f"{RESULTS}/tables/{name}.md",
+            f"{RESULTS}/tables/{name}.tex",
+            report(
+                f"{RESULTS}/tables/{name}.html",
+                category="Tables",
+                caption=f"../report/{name}.rst",
+                labels={"table": name},
+            ),
+        log:
+            f"{RESULTS}/logs/tables/{name}.log",
+        params:
+            name=name,
+            results=RESULTS,
+            data=DATA,
+            settings=as_json(STUDY),
+        shell:
+            "pmrl table {params.name:q} --results {params.results:q} --data {params.data:q}"
+            " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-rule figure:
-    input:
-        rules.collect.output,
-        costs(),
-        stores(),
-        lambda wildcards: [source(path) for path in sources(f"pmrl/figures/{wildcards.name}.py")],
-    output:
-        f"{RESULTS}/figures/{{name}}.pdf",
-        report(
-            f"{RESULTS}/figures/{{name}}.png",
-            category="Figures",
-            caption="../report/{name}.rst",
-            labels={"figure": "{name}"},
-        ),
-    log:
-        f"{RESULTS}/logs/figures/{{name}}.log",
-    params:
-        results=RESULTS,
-        data=DATA,
-        settings=as_json(STUDY),
-    shell:
-        "pmrl figure {wildcards.name:q} --results {params.results:q} --data {params.data:q}"
-        " --settings {params.settings:q} > {log:q} 2>&1"
+for name in available_figures():
+
+    rule:
+        name:
+            f"figure_{name}"
+        input:
+            rules.collect.output,
+            costs(),
+            stores(),
+            [source(path) for path in sources(f"pmrl/figures/{name}.py")],
+        output:
+            f"{RESULTS}/figures/{name}.pdf",
+            report(
+                f"{RESULTS}/figures/{name}.png",
+                category="Figures",
+                caption=f"../report/{name}.rst",
+                labels={"figure": name},
+            ),
+        log:
+            f"{RESULTS}/logs/figures/{name}.log",
+        params:
+            name=name,
+            results=RESULTS,
+            data=DATA,
+            settings=as_json(STUDY),
+        shell:
+            "pmrl figure {params.name:q} --results {params.results:q} --data {params.data:q}"
+            " --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -23,7 +23,7 @@ for seeds in seed_chunks():
             device=config["device"],
         shell:
             "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
-            " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+            " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
     rule:
         name:
@@ -49,7 +49,7 @@ for seeds in seed_chunks():
         shell:
             "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q} --variant {wildcards.variant:q}"
             " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
-            " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+            " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
 
 rule sweep:
@@ -72,7 +72,7 @@ rule sweep:
         data=DATA,
     shell:
         "pmrl sweep --dataset {wildcards.dataset:q} --settings {params.settings:q}"
-        " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+        " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
 
 # Takes all cores, so that nothing else disturbs the clock.
@@ -85,7 +85,7 @@ rule cost:
         f"{RESULTS}/costs.parquet",
     log:
         f"{RESULTS}/logs/cost.log",
-    threads: workflow.cores
+    threads: os.cpu_count()
     params:
         settings=as_json(cost_settings(config)),
         dataset=config["cost"],
@@ -93,4 +93,4 @@ rule cost:
         data=DATA,
     shell:
         "pmrl cost --dataset {params.dataset:q} --settings {params.settings:q}"
-        " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+        " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"

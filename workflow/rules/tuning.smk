@@ -15,7 +15,7 @@ rule search:
         settings=as_json(tuning_settings(config)),
     shell:
         "pmrl tune --settings {params.settings:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
-        " --results {params.results:q} --data {params.data:q} > {log:q} 2>&1"
+        " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
 
 rule tune:
