@@ -39,7 +39,7 @@ class Probe:
 
 
 def probes(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int) -> list[Probe]:
-    """Random folds, and leave-site-out folds where groups are sites (few, each with every class).
+    """Random folds, and leave-site-out folds where groups are sites (few, most with every class).
 
     Args:
         features: (instances, dimension).
@@ -64,11 +64,11 @@ def probes(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: i
 
 
 def groups_are_sites(labels: np.ndarray, groups: np.ndarray) -> bool:
-    """Whether there are few groups and each holds every class, as sites of a clinical study do."""
+    """Whether there are few groups and most of them hold every class, as sites of a clinical study do."""
     sites, classes = np.unique(groups), np.unique(labels)
     if not 2 <= len(sites) <= MOST_SITES:
         return False
-    return all(len(np.unique(labels[groups == site])) == len(classes) for site in sites)
+    return np.mean([len(np.unique(labels[groups == site])) == len(classes) for site in sites]) > 0.5
 
 
 def probe(name: str, features: np.ndarray, labels: np.ndarray, folds: Iterator[tuple[np.ndarray, np.ndarray]]) -> Probe:

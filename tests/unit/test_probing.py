@@ -36,10 +36,11 @@ def test_small_classes_are_left_out():
     assert probes(features[:20], labels[:20], labels[:20], seed=0) == []
 
 
-def test_sites_are_few_groups_with_every_class():
+def test_sites_are_few_groups_of_which_most_hold_every_class():
     labels = np.tile(["autism", "control"], 60)
     sites = np.repeat(["one", "two", "three"], 40)
     assert groups_are_sites(labels, sites)
+    assert groups_are_sites(np.append(labels, ["autism"] * 5), np.append(sites, ["patients only"] * 5))
     assert not groups_are_sites(labels, labels), "a group that is a class is no site"
     assert not groups_are_sites(labels, np.arange(120).astype(str))
 
