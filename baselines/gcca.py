@@ -17,6 +17,7 @@ the vectors of one instance instead of for the instances of one direction.
 The instances are mapped by X_m W_m, which shrinks a direction that the modality does not explain, and normalised.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ from torch.nn import functional
 
 from pmrl.data.store import Dataset
 from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Batch, Embeddings, Network, NetworkSettings, Standardize
+from pmrl.networks import Batch, Embeddings, Network, NetworkSettings, Shape, zero_tokens
 
 
 @dataclass(frozen=True)
@@ -43,27 +44,28 @@ class GccaHyperparameters(Hyperparameters):
     directions: int = 128
 
 
-class LinearEncoder(nn.Module):
-    """A linear map of the standardised features to a unit vector; tokens are zero.
+class LinearEncoders(nn.Module):
+    """A linear map of each modality's standardised features to a unit vector; tokens are zero.
 
     Args:
-        pooled: examples (instances, features).
-        tokens: examples (instances, tokens, token width).
+        shapes: sizes of the features of each modality.
         settings: sizes of the networks.
     """
 
-    def __init__(self, pooled: np.ndarray, tokens: np.ndarray, settings: NetworkSettings) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], settings: NetworkSettings) -> None:
         super().__init__()
-        self.standardize_pooled = Standardize(pooled)
-        self.standardize_tokens = Standardize(tokens)
-        self.projection = nn.Linear(pooled.shape[-1], settings.dimension)
+        self.maps = nn.ModuleDict(
+            {name: nn.Linear(shape.features, settings.dimension) for name, shape in shapes.items()}
+        )
         self.width = settings.width
 
-    def forward(self, pooled: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors (batch, dimension), zero where absent, and zero tokens (batch, 1 + tokens, width)."""
-        vectors = functional.normalize(self.projection(self.standardize_pooled(pooled)), dim=-1)
-        sequence = vectors.new_zeros(len(tokens), 1 + tokens.shape[1], self.width)
-        return vectors * present.unsqueeze(-1), sequence
+    def forward(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Unit vectors (batch, dimension), zero where absent, and tokens, by modality."""
+        vectors = {
+            name: functional.normalize(layer(batch.pooled[name]), dim=-1) * batch.present[name].unsqueeze(-1)
+            for name, layer in self.maps.items()
+        }
+        return vectors, zero_tokens(batch, self.width)
 
 
 class Gcca(Method):
@@ -78,28 +80,28 @@ class Gcca(Method):
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
         """A network with linear encoders."""
-        return Network(dataset, settings, encoder=LinearEncoder)
+        return Network(dataset, settings, encoders=LinearEncoders)
 
     @torch.no_grad()
     def fit(self, network: Network, examples: Batch) -> None:
         """Set the encoders' linear maps; dimensions beyond the kept directions stay zero."""
         features, present = {}, {}
-        for name, encoder in network.encoders.items():
+        for name in network.encoders.maps:
             present[name] = examples.present[name].cpu().numpy()
-            features[name] = encoder.standardize_pooled(examples.pooled[name]).double().cpu().numpy()
+            features[name] = network.pooled[name](examples.pooled[name]).double().cpu().numpy()
         means = {name: x[present[name]].mean(axis=0) for name, x in features.items()}
         centred = [(x - means[name]) * present[name][:, None] for name, x in features.items()]
-        maps = maxvar(centred, np.stack(list(present.values()), axis=1), **self.sizes(network))
-        for (name, encoder), weights in zip(network.encoders.items(), maps, strict=True):
-            nn.init.zeros_(encoder.projection.weight)
-            nn.init.zeros_(encoder.projection.bias)
+        solution = maxvar(centred, np.stack(list(present.values()), axis=1), **self.sizes(network))
+        for (name, layer), weights in zip(network.encoders.maps.items(), solution, strict=True):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
             used = weights.shape[1]
-            encoder.projection.weight[:used] = torch.from_numpy(weights.T)
-            encoder.projection.bias[:used] = -torch.from_numpy(means[name] @ weights)
+            layer.weight[:used] = torch.from_numpy(weights.T)
+            layer.bias[:used] = -torch.from_numpy(means[name] @ weights)
 
     def sizes(self, network: Network) -> dict[str, float]:
         """The ridge, and the number of directions that the network has room for."""
-        room = min(encoder.projection.out_features for encoder in network.encoders.values())
+        room = min(layer.out_features for layer in network.encoders.maps.values())
         return {"ridge": self.hyperparameters.ridge, "directions": min(self.hyperparameters.directions, room)}
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:

@@ -6,6 +6,7 @@ modality, so that modalities with equal features do not find each other.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -14,33 +15,31 @@ from torch.nn import functional
 
 from pmrl.data.store import Dataset
 from pmrl.method import Method
-from pmrl.networks import Embeddings, Network, NetworkSettings, Standardize
+from pmrl.networks import Batch, Embeddings, Network, NetworkSettings, Shape, zero_tokens
 
 
-class RandomEncoder(nn.Module):
+class RandomEncoders(nn.Module):
     """Random unit vectors, seeded by a hash of the features; tokens are zero.
 
     Args:
-        pooled: examples (instances, features).
-        tokens: examples (instances, tokens, token width).
+        shapes: sizes of the features of each modality.
         settings: sizes of the networks.
     """
 
-    def __init__(self, pooled: np.ndarray, tokens: np.ndarray, settings: NetworkSettings) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], settings: NetworkSettings) -> None:
         super().__init__()
-        self.standardize_pooled = Standardize(pooled)
-        self.standardize_tokens = Standardize(tokens)
-        self.register_buffer("salt", torch.randint(2**62, (1,)))
+        self.register_buffer("salts", torch.randint(2**62, (len(shapes), 1)))
         self.dimension, self.width = settings.dimension, settings.width
 
-    def forward(self, pooled: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors (batch, dimension), zero where absent, and zero tokens (batch, 1 + tokens, width)."""
-        salt = self.salt.cpu().numpy().tobytes()
-        rows = pooled.detach().float().cpu().numpy()
-        drawn = np.stack([draw(salt + row.tobytes(), self.dimension) for row in rows])
-        vectors = functional.normalize(torch.from_numpy(drawn).to(pooled.device), dim=-1)
-        sequence = vectors.new_zeros(len(tokens), 1 + tokens.shape[1], self.width)
-        return vectors * present.unsqueeze(-1), sequence
+    def forward(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Unit vectors (batch, dimension), zero where absent, and tokens, by modality."""
+        vectors = {}
+        for (name, features), salt in zip(batch.pooled.items(), self.salts.cpu().numpy(), strict=True):
+            rows = features.detach().cpu().numpy()
+            drawn = np.stack([draw(salt.tobytes() + row.tobytes(), self.dimension) for row in rows])
+            unit = functional.normalize(torch.from_numpy(drawn).to(features.device), dim=-1)
+            vectors[name] = unit * batch.present[name].unsqueeze(-1)
+        return vectors, zero_tokens(batch, self.width)
 
 
 def draw(content: bytes, dimension: int) -> np.ndarray:
@@ -60,7 +59,7 @@ class Random(Method):
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
         """A network whose encoders know nothing."""
-        return Network(dataset, settings, encoder=RandomEncoder)
+        return Network(dataset, settings, encoders=RandomEncoders)
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """Cosine of the centroids, (queries, gallery items)."""

@@ -34,22 +34,20 @@ def info_nce(logits: Tensor, usable: Tensor | None = None, label_smoothing: floa
     Returns:
         (…), one loss for each task.
     """
-    if usable is None:
-        usable = logits.new_ones(logits.shape[:-1], dtype=torch.bool)
-    pairs = usable.unsqueeze(-1) & usable.unsqueeze(-2)
-    count = usable.sum(-1)
-    total = sum(
-        _row_losses(direction, pairs, count, label_smoothing).masked_fill(~usable, 0).sum(-1)
-        for direction in (logits, logits.mT)
-    )
+    right = logits.diagonal(dim1=-2, dim2=-1)
+    if usable is None or usable.all():
+        usable = pairs = None  # the common case needs no masks
+        count = torch.tensor(right.shape[-1], device=logits.device)
+    else:
+        pairs = usable.unsqueeze(-1) & usable.unsqueeze(-2)
+        count = usable.sum(-1)
+    possible = _masked(logits, pairs, _LOWEST)
+    losses = possible.logsumexp(-1) + possible.logsumexp(-2) - 2 * (1 - label_smoothing) * right
+    total = _masked(losses, usable, 0).sum(-1)
+    if label_smoothing:
+        total = total - 2 * label_smoothing * _masked(logits, pairs, 0).sum((-1, -2)) / count.clamp_min(1)
     return torch.where(count > 1, total / (2 * count).clamp_min(1), 0 * total)
 
 
-def _row_losses(logits: Tensor, pairs: Tensor, count: Tensor, label_smoothing: float) -> Tensor:
-    """−(1 − ε) log p_ii − ε mean_j log p_ij for each row (…, n), over the usable candidates j."""
-    normalizer = logits.masked_fill(~pairs, _LOWEST).logsumexp(-1)
-    right = logits.diagonal(dim1=-2, dim2=-1)
-    loss = normalizer - (1 - label_smoothing) * right
-    if label_smoothing:
-        loss = loss - label_smoothing * logits.masked_fill(~pairs, 0).sum(-1) / count.clamp_min(1).unsqueeze(-1)
-    return loss
+def _masked(x: Tensor, kept: Tensor | None, value: float) -> Tensor:
+    return x if kept is None else x.masked_fill(~kept, value)

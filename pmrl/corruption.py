@@ -22,8 +22,8 @@ def add_noise(batch: Batch, network: Network, level: float, seed: int) -> Batch:
         noise = torch.randn(values.shape, generator=generator).to(values.device)
         return values.float() + level * deviation * noise
 
-    pooled = {m: noisy(x, network.encoders[m].standardize_pooled.deviation) for m, x in batch.pooled.items()}
-    tokens = {m: noisy(x, network.encoders[m].standardize_tokens.deviation) for m, x in batch.tokens.items()}
+    pooled = {m: noisy(x, network.pooled[m].deviation) for m, x in batch.pooled.items()}
+    tokens = {m: noisy(x, network.tokens[m].deviation) for m, x in batch.tokens.items()}
     return replace(batch, pooled=pooled, tokens=tokens)
 
 

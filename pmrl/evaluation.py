@@ -175,15 +175,17 @@ def reranked_result(
 ) -> Result:
     """Order each query's best candidates by the matching head; the others keep their places behind them."""
     best = values.topk(min(RERANKED_CANDIDATES, values.shape[1]), dim=1).indices
-    query_rows = task.queries.repeat_interleave(best.shape[1])
-    candidate_rows = task.candidates[best.flatten()]
-    anchor_rows, other_rows = (query_rows, candidate_rows) if from_anchor else (candidate_rows, query_rows)
     matching_head = embeddings.heads.matching
     inputs = matching_head.read(embeddings)
+    if from_anchor:
+        pairs = task.queries.repeat_interleave(best.shape[1])[:, None], task.candidates[best.flatten()]
+    else:
+        pairs = task.candidates[best], task.queries
+    chunk = max(1, PAIRS_AT_ONCE // pairs[0].shape[1])
     matching = torch.cat(
         [
-            matching_head(inputs, anchors, others).log_softmax(dim=1)[:, 1]
-            for anchors, others in zip(anchor_rows.split(PAIRS_AT_ONCE), other_rows.split(PAIRS_AT_ONCE), strict=True)
+            matching_head(inputs, anchors, others).log_softmax(dim=-1)[..., 1]
+            for anchors, others in zip(*(rows.split(chunk) for rows in pairs), strict=True)
         ]
     ).view_as(best)
     found, place = (best == task.positive.unsqueeze(1)).max(dim=1)

@@ -25,10 +25,11 @@ def instance_matching(embeddings: Embeddings, similarity: Tensor) -> Tensor:
     similarity = similarity.detach()[rows][:, rows]
     hard_others = rows[draw_negatives(similarity)]
     hard_anchors = rows[draw_negatives(similarity.T)]
-    logits = embeddings.match(
-        torch.cat([rows, rows, hard_anchors]),
-        torch.cat([rows, hard_others, rows]),
-    )
+    matching = embeddings.heads.matching
+    inputs = matching.read(embeddings)
+    own = matching(inputs, torch.stack([rows, hard_anchors], dim=1), rows)
+    hard = matching(inputs, rows.unsqueeze(1), hard_others)
+    logits = torch.cat([own[:, 0], own[:, 1], hard[:, 0]])
     target = torch.zeros(3 * len(rows), dtype=torch.long, device=logits.device)
     target[: len(rows)] = 1
     return functional.cross_entropy(logits, target)

@@ -6,7 +6,7 @@ and the cross-attending matching transformer follow VAST (Chen et al. 2023, arXi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -115,11 +115,6 @@ class Embeddings:
         """The vector of the only modality at hand, or the fused one of all but the anchor; (batch, dimension)."""
         return self.vectors[self.modalities[0]] if len(self.modalities) == 1 else self.fused([self.others])[0]
 
-    def match(self, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
-        """Matching logits (pairs, 2) of the anchor of ``anchor_rows`` with the others of ``other_rows``."""
-        matching = self.heads.matching
-        return matching(matching.read(self), anchor_rows, other_rows)
-
 
 class Standardize(nn.Module):
     """Centres and scales each feature by the statistics of the pre-training part.
@@ -140,37 +135,73 @@ class Standardize(nn.Module):
         return (x.float() - self.mean) / self.deviation
 
 
-class Encoder(nn.Module):
-    """One modality: pooled features to a hidden vector and a unit vector; stored tokens to tokens of one width.
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of one modality's stored features: of the pooled vector, and tokens as (number, width)."""
 
-    The hidden vector leads the token sequence, so that matching reads what retrieval reads.
+    features: int
+    tokens: tuple[int, int]
+
+
+class Encoders(nn.Module):
+    """Every modality's pooled features to a hidden vector and a unit vector; stored tokens to tokens of one width.
+
+    The hidden vector leads the token sequence, so that matching reads what retrieval reads. Modalities share no
+    weights; layers that have one size for all of them are computed in one product of matrices.
+
+    Args:
+        shapes: sizes of the features of each modality.
+        settings: sizes of the networks.
     """
 
-    def __init__(self, pooled: np.ndarray, tokens: np.ndarray, settings: NetworkSettings) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], settings: NetworkSettings) -> None:
         super().__init__()
-        self.standardize_pooled = Standardize(pooled)
-        self.standardize_tokens = Standardize(tokens)
-        hidden = settings.hidden
-        self.trunk = nn.Sequential(
-            nn.Linear(pooled.shape[-1], hidden),
-            nn.GELU(),
-            nn.Dropout(settings.dropout),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.LayerNorm(hidden),
+        count, hidden = len(shapes), settings.hidden
+        self.sizes = settings.dimension, settings.width
+        self.first = nn.ModuleDict({name: nn.Linear(shape.features, hidden) for name, shape in shapes.items()})
+        self.dropout = nn.Dropout(settings.dropout)
+        self.second = LinearPerModality(count, hidden, hidden)
+        # the layer behind has a gain and an offset of its own
+        self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
+        self.projection = LinearPerModality(count, hidden, sum(self.sizes))
+        self.tokens = nn.ModuleDict(
+            {name: nn.Linear(shape.tokens[1], settings.width, bias=False) for name, shape in shapes.items()}
         )
-        self.projection = nn.Linear(hidden, settings.dimension)
-        self.leading_token = nn.Linear(hidden, settings.width)
-        self.token_projection = nn.Linear(tokens.shape[-1], settings.width)
-        self.position = nn.Parameter(0.02 * torch.randn(tokens.shape[-2], settings.width))
+        self.position = nn.ParameterDict(
+            {name: nn.Parameter(0.02 * torch.randn(shape.tokens[0], settings.width)) for name, shape in shapes.items()}
+        )
 
-    def forward(self, pooled: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors (batch, dimension) and tokens (batch, 1 + tokens, width); both zero where absent."""
-        hidden = self.trunk(self.standardize_pooled(pooled))
-        vectors = functional.normalize(self.projection(hidden), dim=-1)
-        projected = self.token_projection(self.standardize_tokens(tokens)) + self.position
-        sequence = torch.cat([self.leading_token(hidden).unsqueeze(1), projected], dim=1)
-        return vectors * present.unsqueeze(-1), sequence * present[:, None, None]
+    def forward(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Unit vectors (batch, dimension) and tokens (batch, 1 + tokens, width) by modality; both zero where absent."""
+        hidden = torch.stack([layer(batch.pooled[name]) for name, layer in self.first.items()])
+        hidden = self.norm(functional.gelu(self.second(self.dropout(functional.gelu(hidden)))))
+        vectors, leading = self.projection(hidden).split(self.sizes, dim=-1)
+        present = torch.stack([batch.present[name] for name in self.first]).unsqueeze(-1)
+        vectors = functional.normalize(vectors, dim=-1) * present
+        sequences = {}
+        for i, (name, layer) in enumerate(self.tokens.items()):
+            following = layer(batch.tokens[name]) + self.position[name]
+            sequences[name] = torch.cat([leading[i].unsqueeze(1), following], dim=1) * present[i].unsqueeze(-1)
+        return dict(zip(self.first, vectors, strict=True)), sequences
+
+
+def zero_tokens(batch: Batch, width: int) -> dict[str, Tensor]:
+    """The tokens (batch, 1 + tokens, width) of encoders that have none, by modality."""
+    return {name: x.new_zeros(len(x), 1 + x.shape[1], width) for name, x in batch.tokens.items()}
+
+
+class LinearPerModality(nn.Module):
+    """A linear layer for each of several modalities, all of one size, initialised like ``nn.Linear``."""
+
+    def __init__(self, modalities: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(modalities, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(modalities, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(modalities, batch, inputs) to (modalities, batch, outputs)."""
+        return torch.baddbmm(self.bias, x, self.weight)
 
 
 class FusedHead(nn.Module):
@@ -196,54 +227,55 @@ class FusedHead(nn.Module):
 class MatchingHead(nn.Module):
     """Does the anchor of one instance belong to the other modalities of another?
 
-    Self-attention layers read the anchor's tokens; the first token then attends to the others' tokens, passes a
+    Self-attention reads the anchor's tokens; the first token then attends to the others' tokens, passes a
     feed-forward block and is judged by a 2-way head. With one layer this is a transformer decoder layer of which
     only the token that is judged is computed, so that all that depends on one instance is computed once for it.
     """
 
-    def __init__(self, modalities: Sequence[str], settings: NetworkSettings) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        width = settings.width
-        self.attention_heads = settings.attention_heads
-        self.kind = nn.ParameterDict({name: nn.Parameter(0.02 * torch.randn(width)) for name in modalities})
-        self.reader = nn.ModuleList(SelfAttention(width, settings.attention_heads) for _ in range(settings.layers))
-        self.query = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
-        self.key_value = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width))
-        self.output = nn.Linear(width, width)
+        width, heads = settings.width, settings.attention_heads
+        self.reader = nn.ModuleList(Attention(width, heads) for _ in range(settings.layers))
+        self.context = Attention(width, heads)
         self.feed_forward = feed_forward(width)
         self.decision = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2))
 
     def read(self, embeddings: Embeddings) -> MatchingInputs:
         """All that the head needs of each instance, computed once for any number of pairs."""
-        anchor = embeddings.anchor
-        sequence = embeddings.tokens[anchor] + self.kind[anchor]
-        for layer in self.reader:
-            sequence = layer(sequence)
-        first = sequence[:, 0]
-        context = torch.cat([embeddings.tokens[m] + self.kind[m] for m in embeddings.others], dim=1)
-        present = torch.cat(
-            [embeddings.present[m][:, None].expand(embeddings.tokens[m].shape[:2]) for m in embeddings.others], dim=1
-        )
-        keys, values = self.key_value(context).chunk(2, dim=-1)
-        heads = (self.attention_heads, -1)
+        sequence = embeddings.tokens[embeddings.anchor]
+        for layer in self.reader[:-1]:
+            sequence = layer(sequence, sequence)
+        first = self.reader[-1](sequence[:, :1], sequence)
+        context = torch.cat([embeddings.tokens[name] for name in embeddings.others], dim=1)
+        present = [embeddings.present[m][:, None].expand(embeddings.tokens[m].shape[:2]) for m in embeddings.others]
         return MatchingInputs(
-            first,
-            self.query(first).unflatten(-1, heads).unsqueeze(-1),
-            keys.unflatten(-1, heads).transpose(1, 2),
-            values.unflatten(-1, heads).transpose(1, 2),
-            present[:, None, :, None],
+            first.squeeze(1),
+            self.context.queries(first).squeeze(2),
+            *self.context.keys_and_values(context),
+            torch.cat(present, dim=1),
         )
 
     def forward(self, inputs: MatchingInputs, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
-        """Logits (pairs, 2), "no" first; every named row has its anchor, or at least one other, present."""
-        # softmax(K q/√w) V for the one query of each pair
+        """Judge pairs of instances, several anchors at a time against the same others.
+
+        Args:
+            inputs: from :meth:`read`.
+            anchor_rows: (n, anchors) instances whose anchor is asked for; each has it.
+            other_rows: (n,) instances whose other modalities are asked for; each has one at least.
+
+        Returns:
+            Logits (n, anchors, 2), "no" first.
+        """
+        keys, values = inputs.keys.index_select(0, other_rows), inputs.values.index_select(0, other_rows)
+        queries = _rows(inputs.queries, anchor_rows).transpose(1, 2)
         absent = ~inputs.present.index_select(0, other_rows)
-        keys, values = (x.index_select(0, other_rows) for x in (inputs.keys, inputs.values))
-        scores = keys @ inputs.query.index_select(0, anchor_rows) / keys.shape[-1] ** 0.5
-        weights = scores.masked_fill(absent, -torch.inf).softmax(dim=2)
-        attended = (weights.mT @ values).flatten(1)
-        token = inputs.first.index_select(0, anchor_rows) + self.output(attended)
+        token = _rows(inputs.first, anchor_rows) + self.context.attend(queries, keys, values, absent)
         return self.decision(token + self.feed_forward(token))
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """``x[index]`` for an index of several dimensions, by the faster way."""
+    return x.index_select(0, index.flatten()).unflatten(0, index.shape)
 
 
 class MatchingInputs(NamedTuple):
@@ -251,32 +283,48 @@ class MatchingInputs(NamedTuple):
 
     Attributes:
         first: (batch, width) the anchor's first token, read.
-        query: (batch, heads, width / heads, 1).
+        queries: (batch, heads, width / heads).
         keys: (batch, heads, context tokens, width / heads).
         values: as ``keys``.
-        present: (batch, 1, context tokens, 1).
+        present: (batch, context tokens) booleans.
     """
 
     first: Tensor
-    query: Tensor
+    queries: Tensor
     keys: Tensor
     values: Tensor
     present: Tensor
 
 
-class SelfAttention(nn.Module):
-    """Self-attention with a residual connection, normalised before (no feed-forward block)."""
+class Attention(nn.Module):
+    """Multi-head attention, normalised before. Its parts can be called one by one, to share them between pairs."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.projection = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 3 * width))
+        self.query = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
+        self.key_value = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width))
         self.output = nn.Linear(width, width)
 
-    def forward(self, sequence: Tensor) -> Tensor:
-        """(batch, tokens, width) to the same shape."""
-        parts = self.projection(sequence).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2).chunk(3, dim=1)
-        return sequence + self.output(functional.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2))
+    def queries(self, x: Tensor) -> Tensor:
+        """(batch, tokens, width) to (batch, heads, tokens, width / heads)."""
+        return self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, tokens, width) to two of (batch, heads, tokens, width / heads)."""
+        keys, values = self.key_value(x).unflatten(-1, (2 * self.heads, -1)).transpose(1, 2).chunk(2, dim=1)
+        return keys, values
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, absent: Tensor | None = None) -> Tensor:
+        """softmax(Q Kᵀ/√w) V over the tokens that are not ``absent`` (batch, tokens); (batch, queries, width)."""
+        scores = queries @ keys.mT / keys.shape[-1] ** 0.5
+        if absent is not None and absent.any():
+            scores = scores.masked_fill(absent[:, None, None], -torch.inf)
+        return self.output((scores.softmax(dim=-1) @ values).transpose(1, 2).flatten(2))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Tokens (batch, tokens, width) that have read ``context`` (batch, any number, width), plus themselves."""
+        return x + self.attend(self.queries(x), *self.keys_and_values(context))
 
 
 def feed_forward(width: int) -> nn.Module:
@@ -290,7 +338,7 @@ class Heads(nn.Module):
     def __init__(self, modalities: Sequence[str], anchor: str, settings: NetworkSettings) -> None:
         super().__init__()
         self.fused = FusedHead([name for name in modalities if name != anchor], settings.dimension)
-        self.matching = MatchingHead(modalities, settings)
+        self.matching = MatchingHead(settings)
 
 
 @dataclass(frozen=True)
@@ -306,32 +354,43 @@ class NetworkSettings:
 
 
 class Network(nn.Module):
-    """Encoders of all modalities of a data set, and the heads.
+    """Standardised features, encoders of all modalities of a data set, and the heads.
 
     Args:
         dataset: gives the sizes of features and tokens, and the statistics of the pre-training part.
         settings: sizes of the networks.
-        encoder: made for each modality from examples of its pooled features and tokens, and the settings.
+        encoders: makes the module that encodes all modalities, see :class:`Encoders`.
     """
 
     def __init__(
         self,
         dataset: Dataset,
         settings: NetworkSettings,
-        encoder: Callable[[np.ndarray, np.ndarray, NetworkSettings], nn.Module] = Encoder,
+        encoders: Callable[[Mapping[str, Shape], NetworkSettings], nn.Module] = Encoders,
     ) -> None:
         super().__init__()
         self.anchor = dataset.anchor
+        self.pooled, self.tokens, shapes = nn.ModuleDict(), nn.ModuleDict(), {}
         rows = dataset.indices("pretrain")
-        self.encoders = nn.ModuleDict()
         for name in dataset.modalities:
             known = rows[dataset.present[name][rows]]
-            self.encoders[name] = encoder(dataset.pooled[name][known], dataset.tokens[name][known], settings)
+            self.pooled[name] = Standardize(dataset.pooled[name][known])
+            self.tokens[name] = Standardize(dataset.tokens[name][known])
+            shapes[name] = Shape(dataset.pooled[name].shape[1], dataset.tokens[name].shape[1:])
+        self.encoders = encoders(shapes, settings)
         self.heads = Heads(dataset.modalities, dataset.anchor, settings)
 
-    def forward(self, batch: Batch) -> Embeddings:
-        """Embed a batch; modalities keep the data card's order."""
-        vectors, tokens = {}, {}
-        for name, encoder in self.encoders.items():
-            vectors[name], tokens[name] = encoder(batch.pooled[name], batch.tokens[name], batch.present[name])
+    def standardize(self, batch: Batch) -> Batch:
+        """Stored features as float32 of mean 0 and deviation 1 in the pre-training part."""
+        pooled = {name: layer(batch.pooled[name]) for name, layer in self.pooled.items()}
+        tokens = {name: layer(batch.tokens[name]) for name, layer in self.tokens.items()}
+        return Batch(pooled, tokens, batch.present)
+
+    def encode(self, batch: Batch) -> Embeddings:
+        """Embed standardised features; modalities keep the data card's order."""
+        vectors, tokens = self.encoders(batch)
         return Embeddings(vectors, tokens, batch.present, self.anchor, self.heads)
+
+    def forward(self, batch: Batch) -> Embeddings:
+        """Embed stored features."""
+        return self.encode(self.standardize(batch))

@@ -119,6 +119,7 @@ def train_stage(
             method.fit(network, examples)
         network.eval()
         return Curves()
+    examples = network.standardize(examples)
     held_out = Batch.from_dataset(dataset, dataset.indices("validation"), device)
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(
@@ -135,7 +136,7 @@ def train_stage(
         order, total=stage.steps, desc=f"{dataset.card.name} {stage.name} {seed}", disable=None, leave=False
     )
     for step, index in enumerate(progress):
-        embeddings = network(examples.rows(torch.from_numpy(index).to(device)))
+        embeddings = network.encode(examples.rows(torch.from_numpy(index).to(device)))
         with blaming(method, "loss"):
             terms = method.loss(embeddings)
             loss = check_finite(terms, method, step)

@@ -1,5 +1,7 @@
 """Retrieval results against a slow loop over queries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,10 +16,10 @@ from pmrl.training import embed
 SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2)
 
 
-def embedded(absent=0.0, per_split=20):
+def embedded(absent=0.0, per_split=20, layers=1):
     dataset = synthetic_dataset(absent=absent, per_split=per_split)
     torch.manual_seed(0)
-    network = Network(dataset, SMALL)
+    network = Network(dataset, replace(SMALL, layers=layers))
     return embed(network, Batch.from_dataset(dataset, dataset.indices("test"), torch.device("cpu")))
 
 
@@ -62,9 +64,11 @@ def test_an_oracle_matching_head_puts_every_shortlisted_answer_first(monkeypatch
     """Whatever is among the best 50 is found at rank 1; what is not keeps its rank."""
     embeddings = embedded(per_split=80)
     head = embeddings.heads.matching
-    monkeypatch.setattr(
-        type(head), "forward", lambda self, inputs, a, o: torch.stack([torch.zeros(len(a)), (a == o).float()], dim=1)
-    )
+
+    def oracle(self, inputs, anchors, others):
+        return torch.stack([torch.zeros(anchors.shape), (anchors == others[:, None]).float()], dim=-1)
+
+    monkeypatch.setattr(type(head), "forward", oracle)
     results = evaluate(embeddings, build_method("vast", {}))
     for query, gallery in (("alpha", "others"), ("others", "alpha")):
         plain, reranked = (find(results, query, gallery, "own", flag) for flag in (False, True))
@@ -76,17 +80,24 @@ def test_an_oracle_matching_head_puts_every_shortlisted_answer_first(monkeypatch
 
 def test_an_undecided_matching_head_ranks_the_shortlist_as_one_tie(monkeypatch):
     embeddings = embedded(per_split=20)
-    monkeypatch.setattr(type(embeddings.heads.matching), "forward", lambda self, inputs, a, o: torch.zeros(len(a), 2))
+    undecided = lambda self, inputs, anchors, others: torch.zeros(*anchors.shape, 2)  # noqa: E731
+    monkeypatch.setattr(type(embeddings.heads.matching), "forward", undecided)
     result = find(evaluate(embeddings, build_method("vast", {})), "alpha", "others", "own", True)
     assert (result.ranks == (20 + 1) / 2).all(), "all 20 candidates are shortlisted and tied"
 
 
-def test_matching_logits_of_a_pair_do_not_depend_on_the_other_pairs():
-    embeddings = embedded(absent=0.3)
-    rows = torch.arange(4)
-    together = embeddings.match(rows, rows.flip(0))
-    alone = torch.cat([embeddings.match(rows[i : i + 1], rows.flip(0)[i : i + 1]) for i in range(4)])
-    torch.testing.assert_close(together, alone)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_matching_logits_of_a_pair_do_not_depend_on_the_other_pairs(layers):
+    embeddings = embedded(absent=0.3, layers=layers)
+    head = embeddings.heads.matching
+    inputs = head.read(embeddings)
+    anchors, others = torch.tensor([[0, 1, 2], [3, 2, 1]]), torch.tensor([2, 0])
+    together = head(inputs, anchors, others)
+    for i, other in enumerate(others):
+        for j, anchor in enumerate(anchors[i]):
+            rows = torch.stack([anchor, other])
+            alone = head(head.read(embeddings.rows(rows)), torch.tensor([[0]]), torch.tensor([1]))
+            torch.testing.assert_close(together[i, j], alone[0, 0], atol=1e-5, rtol=1e-5)
 
 
 def test_metrics_are_percentages_of_the_queries():

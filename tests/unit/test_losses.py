@@ -179,19 +179,20 @@ def test_a_hard_negative_is_drawn_as_often_as_softmax_plus_epsilon_says():
 
 
 def test_matching_judges_three_pairs_for_each_instance_that_can_be_matched(embeddings, monkeypatch):
-    seen = {}
+    judged = []
 
-    def record(self, anchor_rows, other_rows):
-        seen["anchors"], seen["others"] = anchor_rows, other_rows
-        return torch.zeros(len(anchor_rows), 2)
+    def record(self, inputs, anchor_rows, other_rows):
+        judged.extend((a.item(), o.item()) for row, o in zip(anchor_rows, other_rows, strict=True) for a in row)
+        return torch.zeros(*anchor_rows.shape, 2)
 
-    monkeypatch.setattr(type(embeddings), "match", record)
+    monkeypatch.setattr(type(embeddings.heads.matching), "forward", record)
     loss = instance_matching(embeddings, torch.zeros(len(embeddings), len(embeddings)))
-    rows = matchable(embeddings).nonzero().squeeze(1)
-    n = len(rows)
-    assert torch.equal(seen["anchors"][: 2 * n], rows.repeat(2))
-    assert torch.equal(seen["others"][:n], rows) and torch.equal(seen["others"][2 * n :], rows)
-    assert (seen["anchors"][n:] != seen["others"][n:]).all()
+    rows = matchable(embeddings).nonzero().squeeze(1).tolist()
+    assert len(judged) == 3 * len(rows)
+    assert {row for row, other in judged if row == other} == set(rows), "every instance with itself"
+    wrong = [pair for pair in judged if pair[0] != pair[1]]
+    assert len(wrong) == 2 * len(rows) and {i for pair in wrong for i in pair} <= set(rows)
+    assert {row for row, _ in wrong} == {other for _, other in wrong} == set(rows), "both sides meet a negative"
     assert loss.item() == pytest.approx(math.log(2)), "an undecided head pays ln 2 for each pair"
 
 

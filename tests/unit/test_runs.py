@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_records_bit_for_bit(base, tmp_path):
 def test_another_seed_gives_other_weights(base):
     method = build_method("pmrl", {})
     first, second = (new_network(replace(base, seed=seed), method) for seed in (0, 1))
-    assert not torch.equal(first.encoders["alpha"].projection.weight, second.encoders["alpha"].projection.weight)
+    assert not torch.equal(first.encoders.projection.weight, second.encoders.projection.weight)
 
 
 def test_a_second_run_trains_nothing_and_writes_the_same(base, monkeypatch):

@@ -45,9 +45,9 @@ def test_every_method_sees_the_same_batches(monkeypatch):
         torch.manual_seed(0)
         network, method = Network(dataset, SMALL), build_method(name, {})
         seen[name] = []
-        forward = network.forward
+        encode = network.encode
         monkeypatch.setattr(
-            network, "forward", lambda batch, n=name, f=forward: (seen[n].append(batch.pooled["alpha"]), f(batch))[1]
+            network, "encode", lambda batch, n=name, f=encode: (seen[n].append(batch.pooled["alpha"]), f(batch))[1]
         )
         train_stage(network, method, dataset, Stage("continued", "pretrain", 4, 16), 0, CPU)
     training = {name: [x for x in batches if len(x) == 16] for name, batches in seen.items()}
