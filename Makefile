@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.installed
 CORES ?= all
+CONFIG ?= config/config.yaml
 export PATH := $(BIN):$(PATH)
 
 .PHONY: reproduce test lint format benchmark tune report clean
 
 reproduce: $(READY)
-	snakemake --cores $(CORES)
+	snakemake --cores $(CORES) --configfile $(CONFIG)
 
 test: $(READY) lint
 	pytest -m "not timing" -n auto --dist loadfile
@@ -30,11 +31,11 @@ benchmark: $(READY)
 	python -m benchmarks.kernels --output results/benchmarks
 
 tune: $(READY)
-	snakemake tune --cores $(CORES)
-	pmrl tune --adopt
+	snakemake tune --cores $(CORES) --configfile $(CONFIG)
+	pmrl tune --adopt --config $(CONFIG)
 
 report: $(READY)
-	pmrl report
+	pmrl report --config $(CONFIG)
 
 clean:
 	rm -rf results/runs results/tables results/figures results/logs results/*.parquet results/*.json .snakemake

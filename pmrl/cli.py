@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pmrl.discovery import ROOT, method_files
 from pmrl.errors import UserError
 from pmrl.files import replacing
-from pmrl.settings import MAIN, load_config, run_settings, study_settings
+from pmrl.settings import DEFAULT_CONFIG, MAIN, load_config, run_settings, study_settings
 
 if TYPE_CHECKING:
     import torch
-
-DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
     study_options(sub)
     sub.add_argument("--dataset")
     sub.add_argument("--method")
-    sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to config/")
+    sub.add_argument("--variant", default=MAIN)
+    sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to the config's file")
 
     for name, function, text in (
         ("sweep", sweep, "Train PMRL over a grid of its temperatures and matching weights."),
@@ -221,8 +220,7 @@ def tune(options: argparse.Namespace) -> None:
 
     config = options.settings or load_config(options.config)
     if options.adopt:
-        folder = ROOT / "config"
-        tuning.adopt(config, options.results, folder / "tuned.yaml", folder / "tuning_records.csv")
+        tuning.adopt(config, Path(config["results"]), ROOT / config["tuned"])
         return
     if not (options.dataset and options.method):
         raise UserError("pmrl tune needs --dataset and --method, or --adopt.")
@@ -230,7 +228,7 @@ def tune(options: argparse.Namespace) -> None:
 
     device = set_up_torch(config["device"], 1)
     dataset = load(options.data / options.dataset)
-    print(tuning.tune(config, dataset, options.method, options.results, device))
+    print(tuning.tune(config, dataset, options.method, options.variant, options.results, device))
 
 
 def sweep(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ import yaml
 from pmrl.discovery import ROOT, method_files
 from pmrl.errors import UserError
 
+DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 MAIN = "main"
 
@@ -31,8 +32,15 @@ def read_yaml(path: Path) -> Any:
 
 
 def load_config(path: Path) -> dict[str, Any]:
-    """A checked config with all defaults filled in."""
-    return check_config(read_yaml(path) or {}, str(path))
+    """A checked config with all defaults filled in; like Snakemake, laid over ``config/config.yaml``."""
+    return check_config(merged(read_yaml(DEFAULT_CONFIG), read_yaml(path) or {}), str(path))
+
+
+def merged(base: Any, over: Any) -> Any:
+    """``over`` laid over ``base``: mappings are merged at every depth, all else is replaced."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
 
 
 def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
@@ -58,7 +66,7 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def check_names(config: dict[str, Any], where: str) -> None:
-    """Every method, data set, table and figure that the config names exists.
+    """Every method, variant, data set, table and figure that the config names exists.
 
     Raises:
         UserError: an unknown name; the message lists the valid ones.
@@ -75,6 +83,7 @@ def check_names(config: dict[str, Any], where: str) -> None:
         for name in names:
             if name not in known:
                 raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(known)}.")
+    searches(config)
 
 
 def absences(config: dict[str, Any]) -> dict[str, str]:
@@ -117,16 +126,14 @@ def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
 def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str) -> dict[str, Any]:
     """All that a run's result depends on, besides data, code and seed.
 
-    Hyper-parameters: the tuned values of this data set and method, overridden by the variant's.
+    Hyper-parameters: the tuned values of this data set and method, overridden by those of the variant's own search if
+    it had one, overridden by what the variant sets.
 
     Raises:
         UserError: unknown method or variant; the message lists the valid ones.
     """
     if method not in method_files():
         raise UserError(f"Unknown method {method!r}. Valid methods: {', '.join(method_files())}.")
-    variants = {MAIN: {}, **config["variants"].get(method, {})}
-    if variant not in variants:
-        raise UserError(f"Method {method!r} has no variant {variant!r}. Valid variants: {', '.join(variants)}.")
     return {
         "network": config["network"],
         "training": config["training"],
@@ -134,8 +141,24 @@ def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str
         "regimes": config["regimes"],
         "corruption": config["corruption"] if variant == MAIN else {kind: [] for kind in config["corruption"]},
         "classification": config["classification"].get(dataset, "") if variant == MAIN else "",
-        "hyperparameters": {**tuned_values(config, dataset, method), **variants[variant]},
+        "hyperparameters": {
+            **tuned_values(config, dataset, method),
+            **tuned_values(config, dataset, f"{method}/{variant}"),
+            **variant_values(config, method, variant),
+        },
     }
+
+
+def variant_values(config: dict[str, Any], method: str, variant: str) -> dict[str, Any]:
+    """The hyper-parameters that a variant sets; none for the main form.
+
+    Raises:
+        UserError: unknown variant; the message lists the valid ones.
+    """
+    variants = {MAIN: {}, **config["variants"].get(method, {})}
+    if variant not in variants:
+        raise UserError(f"Method {method!r} has no variant {variant!r}. Valid variants: {', '.join(variants)}.")
+    return variants[variant]
 
 
 def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
@@ -156,9 +179,20 @@ def sweep_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 def tuning_settings(config: dict[str, Any]) -> dict[str, Any]:
     """All that the search for hyper-parameters depends on."""
-    return {
-        key: config[key] for key in ("foundation_method", "network", "training", "classification", "tuning", "device")
-    }
+    kept = ("foundation_method", "network", "training", "classification", "tuning", "variants", "device")
+    return {key: config[key] for key in kept}
+
+
+def searches(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every (method, variant) whose hyper-parameters are searched.
+
+    Raises:
+        UserError: ``tuning.variants`` names an unknown variant.
+    """
+    own = [tuple(name.split("/")) for name in config["tuning"]["variants"]]
+    for method, variant in own:
+        variant_values(config, method, variant)
+    return [*((method, MAIN) for method in config["methods"]), *own]
 
 
 def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +209,7 @@ def study_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:
-    """What tuning chose for a method on a data set; empty if it was never tuned there (defaults are used)."""
+    """What tuning chose on a data set for a method, or for a ``method/variant``; empty if it was never tuned there."""
     path = config["tuned"]
     if not path:
         return {}

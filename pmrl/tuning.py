@@ -1,8 +1,8 @@
 """The search for hyper-parameters: the same number of trials for every method, judged on the validation split.
 
-A trial continues from a foundation trained with seeds that the study never uses. Its value is the mean of two
-zero-shot numbers on the validation split: recall@1 over all ordered modality pairs by cosine, and recall@1 of
-the anchor against everything else, both ways, by the method's own score.
+A trial continues from a foundation trained with seeds that the study never uses, or starts from random weights
+(``tuning.regime: scratch``). Its value is the mean of two numbers on the validation split: recall@1 over all ordered
+modality pairs by cosine, and recall@1 of the anchor against everything else, both ways, by the method's own score.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from pmrl.evaluation import OTHERS, Result, evaluate
 from pmrl.files import replacing
 from pmrl.method import build_method, load_method
 from pmrl.networks import Batch
-from pmrl.runs import FOUNDATION, Run, new_network, run_foundation
-from pmrl.settings import MAIN, foundation_settings
+from pmrl.runs import FOUNDATION, REGIME_STAGES, Run, new_network, run_foundation
+from pmrl.settings import MAIN, foundation_settings, searches, variant_values
 from pmrl.training import derived_seed, embed, train_stage
 
+SEARCH = ["dataset", "method", "variant"]
 FIRST_TUNING_SEED = 1000
 """Tuning seeds count from here; a study's seeds count from 0."""
 
@@ -50,61 +51,72 @@ def criterion(results: list[Result]) -> float:
 
 
 def foundations(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> list[Run]:
-    """Train (or find) the foundations of the tuning seeds."""
+    """The foundations of the tuning seeds; trained (or found) if trials continue from them."""
     settings = foundation_settings(config, dataset.card.name)
     seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + config["tuning"]["seeds"])
     runs = [Run(dataset, FOUNDATION, MAIN, settings, seed, results, device) for seed in seeds]
-    for run in runs:
+    for run in runs if config["tuning"]["regime"] == "zero_shot" else []:
         run_foundation(run)
     return runs
 
 
-def run_trial(base: Run, method_name: str, values: dict[str, Any]) -> float:
-    """Continue from one foundation with the given values; the criterion on the validation split."""
+def run_trial(base: Run, method_name: str, values: dict[str, Any], regime: str = "zero_shot") -> float:
+    """Train with the given values, from a foundation unless from scratch; the criterion on the validation split."""
     method = build_method(method_name, values).to(base.device)
     network = new_network(base, method)
-    if not method.closed_form:
+    (stage,) = REGIME_STAGES[regime]
+    if stage == "continued" and not method.closed_form:
         load_checkpoint(base.folder / f"{FOUNDATION}.safetensors", network, None, base.device)
-    train_stage(network, method, base.dataset, base.stage("continued"), base.seed, base.device)
+    train_stage(network, method, base.dataset, base.stage(stage), base.seed, base.device)
     held_out = Batch.from_dataset(base.dataset, base.dataset.indices("validation"), base.device)
     return criterion(evaluate(embed(network, held_out), method, rerank=False))
 
 
-def tune(config: dict[str, Any], dataset: Dataset, method: str, results: Path, device: torch.device) -> Path:
+def tune(
+    config: dict[str, Any], dataset: Dataset, method: str, variant: str, results: Path, device: torch.device
+) -> Path:
     """Run all trials of a method on a data set and write them, best first, as a CSV file; return its path.
+
+    A variant is tried at the same points as the method's main form, with what it sets laid over them.
 
     A trial whose loss becomes infinite or NaN counts as 0 and says so in the column ``problem``.
     """
-    name = dataset.card.name
+    name, fixed = dataset.card.name, variant_values(config, method, variant)
     supported, _ = load_method(method).supports(dataset.card)
     bases = foundations(config, dataset, results, device) if supported else []
     rows = []
     for values in tqdm(
         trials(method, name, config["tuning"]["trials"] if supported else 0),
-        desc=f"tuning {method} on {name}", disable=None,
+        desc=f"tuning {method} {variant} on {name}", disable=None,
     ):  # fmt: skip
+        values |= fixed
         try:
-            outcome = {
-                "value": float(np.mean([run_trial(base, method, values) for base in bases])),
-                "problem": "",
-            }
+            found = [run_trial(base, method, values, config["tuning"]["regime"]) for base in bases]
+            outcome = {"value": float(np.mean(found)), "problem": ""}
         except UserError as error:
             outcome = {"value": 0.0, "problem": str(error)}
-        rows.append({"dataset": name, "method": method, **outcome, "seeds": len(bases), **values})
-    table = pd.DataFrame(rows, columns=None if rows else ["dataset", "method", "value"])
-    path = tuning_file(results, name, method)
+        rows.append(
+            {**dict(zip(SEARCH, (name, method, variant), strict=True)), **outcome, "seeds": len(bases), **values}
+        )
+    table = pd.DataFrame(rows, columns=None if rows else [*SEARCH, "value"])
+    path = tuning_file(results, name, method, variant)
     with replacing(path) as temporary:
         table.sort_values("value", ascending=False, kind="stable").to_csv(temporary, index=False)
     return path
 
 
-def tuning_file(results: Path, dataset: str, method: str) -> Path:
-    """Where the trials of a method on a data set are kept."""
-    return Path(results) / "tuning" / dataset / f"{method}.csv"
+def tuning_file(results: Path, dataset: str, method: str, variant: str = MAIN) -> Path:
+    """Where the trials of a method or variant on a data set are kept."""
+    return Path(results) / "tuning" / dataset / method / f"{variant}.csv"
 
 
-def adopt(config: dict[str, Any], results: Path, tuned: Path, records: Path) -> None:
-    """Write the best values of every search as YAML (``tuned``), and all trials as one CSV table (``records``).
+def records_file(tuned: Path) -> Path:
+    """Where the trials behind a file of tuned values are kept: ``tuning_records_X.csv`` beside ``tuned_X.yaml``."""
+    return tuned.with_name(f"tuning_records{tuned.stem.removeprefix('tuned')}.csv")
+
+
+def adopt(config: dict[str, Any], results: Path, tuned: Path) -> None:
+    """Write the best values of every search as YAML, and all trials as a table beside it (see :func:`records_file`).
 
     Searches of other data sets and methods, already in the two files, stay as they are.
 
@@ -113,23 +125,30 @@ def adopt(config: dict[str, Any], results: Path, tuned: Path, records: Path) -> 
     """
     import yaml
 
+    records = records_file(tuned)
     best = (yaml.safe_load(tuned.read_text()) or {}) if tuned.exists() else {}
-    kept = pd.read_csv(records) if records.exists() else pd.DataFrame(columns=["dataset", "method"])
-    for dataset, method in itertools.product(config["datasets"], config["methods"]):
-        path = tuning_file(results, dataset, method)
+    kept = pd.read_csv(records) if records.exists() else pd.DataFrame(columns=SEARCH)
+    for dataset, (method, variant) in itertools.product(config["datasets"], searches(config)):
+        path = tuning_file(results, dataset, method, variant)
         if not path.exists():
             raise UserError(f"{path}: no such search. Run `snakemake tune --cores all` first.")
         table = pd.read_csv(path)
         if table.empty:
             continue
         space = load_method(method).search_space
-        best.setdefault(dataset, {})[method] = {name: table[name].iloc[0].item() for name in space}
-        kept = kept[(kept["dataset"] != dataset) | (kept["method"] != method)]
+        name = method if variant == MAIN else f"{method}/{variant}"
+        best.setdefault(dataset, {})[name] = {key: plain(table[key].iloc[0]) for key in space}
+        kept = kept[(kept[SEARCH] != [dataset, method, variant]).any(axis=1)]
         kept = pd.concat([kept, table], ignore_index=True)
     with replacing(tuned) as temporary:
         temporary.write_text(
-            "# Chosen on the validation split by `make tune`; the trials are in tuning_records.csv beside this file.\n"
+            f"# Chosen on the validation split by `make tune`; the trials are in {records.name} beside this file.\n"
             + yaml.safe_dump(best, sort_keys=True)
         )
     with replacing(records) as temporary:
-        kept.sort_values(["dataset", "method", "value"], ascending=[True, True, False]).to_csv(temporary, index=False)
+        kept.sort_values([*SEARCH, "value"], ascending=[True, True, True, False]).to_csv(temporary, index=False)
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own type; a text as it is."""
+    return value.item() if isinstance(value, np.generic) else value

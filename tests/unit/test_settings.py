@@ -98,3 +98,30 @@ def test_every_key_of_the_schema_is_in_the_manual():
         assert f"`{key}`" in manual
         for inner in part.get("properties", {}):
             assert f"`{key}.{inner}`" in manual
+
+
+def test_a_config_is_laid_over_the_default_study_as_snakemake_does(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "{seeds: 7, training: {continued_steps: 11}, methods: [gram], variants: {pmrl: {paper_values: null}}}"
+    )
+    default, mine = read_yaml(ROOT / "config" / "config.yaml"), load_config(path)
+    assert (mine["seeds"], mine["methods"]) == (7, ["gram"])
+    expected = {**mine["training"], **default["training"], "continued_steps": 11}
+    assert mine["training"] == expected and mine["datasets"] == default["datasets"]
+    assert set(mine["variants"]["pmrl"]) == set(default["variants"]["pmrl"]) - {"paper_values"}
+
+
+def test_a_search_of_an_unknown_variant_is_refused():
+    with pytest.raises(UserError, match=r"'pmrl' has no variant 'misspelt'\. Valid variants: main"):
+        check_config({"tuning": {"variants": ["pmrl/misspelt"]}}, "config")
+
+
+def test_a_variants_own_search_goes_before_that_of_its_method(tmp_path):
+    tuned = tmp_path / "tuned.yaml"
+    chosen = {"pmrl": {"learning_rate": 0.01}, "pmrl/a": {"learning_rate": 0.02, "matching_weight": 0.3}}
+    tuned.write_text(yaml.safe_dump({"digits": chosen}))
+    config = check_config({"tuned": str(tuned), "variants": {"pmrl": {"a": {"matching_weight": 0}, "b": {}}}}, "config")
+    found = {v: run_settings(config, "digits", "pmrl", v)["hyperparameters"] for v in ("main", "a", "b")}
+    assert found["main"] == found["b"] == {"learning_rate": 0.01}
+    assert found["a"] == {"learning_rate": 0.02, "matching_weight": 0}

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from pmrl import tuning
 from pmrl.cost import measure_costs, with_modalities
@@ -23,7 +24,7 @@ CONFIG = check_config(
     {
         "tuned": "",
         "network": {"dimension": 8, "hidden": 8, "width": 8, "attention_heads": 2},
-        "training": {"batch_size": 16, "foundation_steps": 2, "continued_steps": 2},
+        "training": {"batch_size": 16, "foundation_steps": 2, "continued_steps": 2, "scratch_steps": 2},
         "sensitivity": SENSITIVITY,
         "tuning": {"trials": 3, "seeds": 1},
         "methods": ["pmrl", "gram"],
@@ -80,34 +81,58 @@ def test_every_method_gets_the_same_number_of_trials_and_the_defaults_first():
 
 
 def test_tuning_writes_its_trials_best_first_and_never_uses_the_studys_seeds(make_store, tmp_path):
-    path = tuning.tune(CONFIG, make_store(), "gram", tmp_path, CPU)
+    path = tuning.tune(CONFIG, make_store(), "gram", "main", tmp_path, CPU)
     table = pd.read_csv(path)
     assert len(table) == 3 and table["value"].is_monotonic_decreasing
     folders = {p.name for p in (tmp_path / "runs" / "synthetic" / "foundation").iterdir()}
     assert folders == {f"seed_{tuning.FIRST_TUNING_SEED}"}
 
 
+def written_search(results, config, dataset, method, variant, learning_rate):
+    """Two made-up trials of a search, the better one with the given learning rate."""
+    row = {name: values[0] for name, values in load_method(method).search_space.items()}
+    rows = [{**row, "learning_rate": learning_rate}, {**row, "learning_rate": 0.001}]
+    path = tuning.tuning_file(results, dataset, method, variant)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = {"dataset": dataset, "method": method, "variant": variant}
+    pd.DataFrame(rows).assign(**names, value=[2.0, 1.0], problem="", seeds=1).to_csv(path, index=False)
+
+
 def test_adopting_takes_the_best_and_keeps_what_others_chose(tmp_path):
-    for method, learning_rate in (("pmrl", 0.0003), ("gram", 0.003)):
-        row = {name: values[0] for name, values in load_method(method).search_space.items()}
-        rows = [{**row, "learning_rate": learning_rate}, {**row, "learning_rate": 0.001}]
-        path = tuning.tuning_file(tmp_path, "digits", method)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pd.DataFrame(rows).assign(dataset="digits", method=method, value=[2.0, 1.0], problem="", seeds=1)
-        table.to_csv(path, index=False)
-    tuned, records = tmp_path / "tuned.yaml", tmp_path / "records.csv"
+    config = check_config({**CONFIG, "variants": {"pmrl": {"other": {}}}}, "config")
+    config["tuning"]["variants"] = ["pmrl/other"]
+    for method, variant, rate in (("pmrl", "main", 0.0003), ("pmrl", "other", 0.002), ("gram", "main", 0.003)):
+        written_search(tmp_path, config, "digits", method, variant, rate)
+    tuned = tmp_path / "tuned_x.yaml"
     tuned.write_text("emoji: {gram: {temperature: 0.5}}\n")
-    tuning.adopt(CONFIG, tmp_path, tuned, records)
-    text = tuned.read_text()
-    assert "temperature: 0.5" in text and "learning_rate: 0.0003" in text and "learning_rate: 0.003" in text
-    assert len(pd.read_csv(records)) == 4
-    tuning.adopt(CONFIG, tmp_path, tuned, records)
-    assert len(pd.read_csv(records)) == 4, "adopting twice changes nothing"
+    for _ in range(2):  # adopting twice changes nothing
+        tuning.adopt(config, tmp_path, tuned)
+        chosen = yaml.safe_load(tuned.read_text())
+        assert chosen["emoji"] == {"gram": {"temperature": 0.5}}
+        rates = {name: values["learning_rate"] for name, values in chosen["digits"].items()}
+        assert rates == {"pmrl": 0.0003, "pmrl/other": 0.002, "gram": 0.003}
+        assert len(pd.read_csv(tmp_path / "tuning_records_x.csv")) == 6
 
 
 def test_adopting_a_search_that_was_not_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"pmrl\.csv: no such search"):
-        tuning.adopt(CONFIG, tmp_path, tmp_path / "tuned.yaml", tmp_path / "records.csv")
+    with pytest.raises(UserError, match=r"main\.csv: no such search"):
+        tuning.adopt(CONFIG, tmp_path, tmp_path / "tuned.yaml")
+
+
+def test_a_variant_is_searched_at_the_points_of_the_main_form_with_what_it_sets(make_store, tmp_path, monkeypatch):
+    config = check_config({**CONFIG, "variants": {"pmrl": {"other": {"direction_contrast_weight": 1.0}}}}, "config")
+    tried = {}
+    for variant in ("main", "other"):
+        tried[variant] = []
+        monkeypatch.setattr(tuning, "run_trial", lambda _, __, values, ___, v=variant: tried[v].append(values) or 0.0)
+        tuning.tune(config, make_store(), "pmrl", variant, tmp_path, CPU)
+    assert [{**values, "direction_contrast_weight": 1.0} for values in tried["main"]] == tried["other"]
+
+
+def test_a_search_from_scratch_trains_no_foundation(make_store, tmp_path):
+    config = {**CONFIG, "tuning": {**CONFIG["tuning"], "regime": "scratch"}}
+    table = pd.read_csv(tuning.tune(config, make_store(), "gram", "main", tmp_path, CPU))
+    assert len(table) == 3 and not (tmp_path / "runs").exists()
 
 
 def test_a_trial_that_fails_counts_as_nothing_and_says_so(make_store, tmp_path, monkeypatch):
@@ -115,5 +140,5 @@ def test_a_trial_that_fails_counts_as_nothing_and_says_so(make_store, tmp_path, 
         raise UserError("loss term 'contrastive' is nan")
 
     monkeypatch.setattr(tuning, "run_trial", fail)
-    table = pd.read_csv(tuning.tune(CONFIG, make_store(), "gram", tmp_path, CPU))
+    table = pd.read_csv(tuning.tune(CONFIG, make_store(), "gram", "main", tmp_path, CPU))
     assert (table["value"] == 0).all() and table["problem"].str.contains("is nan").all()

@@ -19,6 +19,7 @@ from pmrl.settings import (
     foundation_settings,
     run_settings,
     runs,
+    searches,
     study_settings,
     sweep_settings,
     tuned_values,

@@ -5,9 +5,9 @@ rule search:
     input:
         store=f"{DATA}/{{dataset}}.checksum",
     output:
-        f"{RESULTS}/tuning/{{dataset}}/{{method}}.csv",
+        f"{RESULTS}/tuning/{{dataset}}/{{method}}/{{variant}}.csv",
     log:
-        f"{RESULTS}/logs/tuning/{{dataset}}.{{method}}.log",
+        f"{RESULTS}/logs/tuning/{{dataset}}.{{method}}.{{variant}}.log",
     threads: 1
     params:
         results=RESULTS,
@@ -15,9 +15,9 @@ rule search:
         settings=as_json(tuning_settings(config)),
     shell:
         "pmrl tune --settings {params.settings:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
-        " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
+        " --variant {wildcards.variant:q} --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
 
 rule tune:
     input:
-        expand(f"{RESULTS}/tuning/{{dataset}}/{{method}}.csv", dataset=DATASETS, method=config["methods"]),
+        [f"{RESULTS}/tuning/{name}/{method}/{variant}.csv" for name in DATASETS for method, variant in searches(config)],
