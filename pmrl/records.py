@@ -26,6 +26,7 @@ RUN_FILES = {
     "curves": "curves.parquet",
     "description": "run.json",
 }
+PAIR_COSINE = "cosine of "  # followed by two modalities: a quantity of curves
 # Kept by the first seed of a method's main form only.
 FIGURE_FILES = {"embeddings": "embeddings.parquet", "examples": "examples.parquet"}
 RANK_COLUMNS = [

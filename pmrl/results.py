@@ -14,7 +14,8 @@
     rank (float).
 ``curves.parquet``, one row per logged value of training:
     dataset, method, variant, stage ("foundation", "continued", "fine_tuned", "scratch"), seed, step, quantity
-    ("sigma_1" … "sigma_k", "uniformity", "gradient_norm", loss terms), value.
+    ("sigma_1" … "sigma_k", "uniformity", "gradient_norm", loss terms; from scratch also "gradient_of_<term>",
+    "cosine of a, b" of each pair of modalities, "opposed", "sign_flips", "recall", see ``pmrl.diagnosis``), value.
 ``methods.json``: {method: {title, reference, color, variants: [names]}}.
 ``data/<dataset>/card.yaml``, ``items.parquet``, ``pictures.parquet``: the feature store.
 ``costs.parquet``: method, modalities (int, k), parameters (int), step_milliseconds, epoch_seconds,

@@ -61,6 +61,7 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
         method: {variant: values for variant, values in variants.items() if values is not None}
         for method, variants in filled["variants"].items()
     }
+    filled["classification"] = {dataset: regime for dataset, regime in filled["classification"].items() if regime}
     check_names(filled, name)
     return filled
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from pmrl.corruption import drop_modalities, mismatch
 from pmrl.data.store import Dataset
+from pmrl.diagnosis import alignment, term_gradients
 from pmrl.errors import UserError
 from pmrl.method import Method, blaming
 from pmrl.networks import Batch, Embeddings, Network
@@ -27,6 +28,7 @@ WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 GRADIENT_CLIP = 5.0
 CURVE_POINTS = 10
+SCRATCH = "scratch"
 
 
 def derived_seed(*purpose: object) -> int:
@@ -140,15 +142,19 @@ def train_stage(
         with blaming(method, "loss"):
             terms = method.loss(embeddings)
             loss = check_finite(terms, method, step)
+        logged = step % every == 0 or step == stage.steps - 1
+        if logged and stage.name == SCRATCH:
+            curves.add(step, term_gradients(terms, embeddings))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP)
         optimizer.step()
         schedule.step()
         curves.add(step, {"gradient_norm": norm.item()})
-        if step % every == 0 or step == stage.steps - 1:
+        if logged:
             curves.add(step, {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}})
-            curves.add(step, geometry(embed(network, held_out)))
+            seen = embed(network, held_out)
+            curves.add(step, geometry(seen) | (alignment(seen) if stage.name == SCRATCH else {}))
             network.train()
     network.eval()
     return curves

@@ -45,6 +45,7 @@ SHARED_CODE = [
     "checkpoints",
     "contrastive",
     "corruption",
+    "diagnosis",
     "evaluation",
     "matching",
     "method",

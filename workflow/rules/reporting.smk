@@ -10,11 +10,16 @@ def run_folders():
 
 
 def tables():
-    return config["tables"] or available_tables()
+    return config["tables"] or applicable(available_tables())
 
 
 def figures():
-    return config["figures"] or available_figures()
+    return config["figures"] or applicable(available_figures())
+
+
+def applicable(names):
+    """Without those that only a study from random weights has anything to say in."""
+    return [name for name in names if name != "from_scratch" or "scratch" in config["regimes"]]
 
 
 def artefacts():

@@ -1,0 +1,94 @@
+"""Training from random weights: what each method's terms do to the geometry, step by step."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pmrl.figures import style
+from pmrl.records import PAIR_COSINE
+from pmrl.results import PROPOSED, Results
+from pmrl.statistics import summarize
+from pmrl.tables.from_scratch import STAGE
+
+GRADIENT = "gradient_of_"
+SHOWN_VARIANTS = ("main", "from_scratch")
+PANELS = ("recall@1 (%)", "σ₁/√k", "cosine per pair", "opposed vectors (%)", "gradient of each term")
+
+
+def draw(results: Results) -> Figure:
+    """Per data set: retrieval, leading singular value, alignment of each pair, signs, and gradients of PMRL's terms."""
+    curves = results.curves
+    curves = curves[curves["stage"].eq(STAGE) & curves["variant"].isin(SHOWN_VARIANTS)]
+    curves = curves[curves["dataset"].isin(curves.loc[curves["quantity"].eq("recall"), "dataset"])]
+    datasets = [dataset for dataset in results.datasets if dataset in set(curves["dataset"])]
+    if not datasets:
+        return style.empty("No training from random weights has been recorded yet.")
+    figure, panels = plt.subplots(
+        len(datasets), len(PANELS), figsize=(style.FULL_WIDTH, 1.75 * len(datasets) + 0.5), sharex=True, squeeze=False
+    )
+    contestants = list(dict.fromkeys(curves[["method", "variant"]].itertuples(index=False, name=None)))
+    for row, dataset in zip(panels, datasets, strict=True):
+        part = curves[curves["dataset"] == dataset]
+        k = part["quantity"].drop_duplicates().str.startswith("sigma_").sum()
+        for contestant in contestants:
+            own = part[part["method"].eq(contestant[0]) & part["variant"].eq(contestant[1])]
+            look = _look(results, contestant)
+            _band(row[0], own[own["quantity"] == "recall"], look)
+            leading = own[own["quantity"] == "sigma_1"]
+            _band(row[1], leading.assign(value=leading["value"] / np.sqrt(k)), look)
+            _pairs(row[2], own[own["quantity"].str.startswith(PAIR_COSINE)], look)
+            _band(row[3], own[own["quantity"] == "opposed"], look)
+            if contestant == (PROPOSED, "main"):
+                _gradients(row[4], own)
+        row[1].set_ylim(0, 1.05)
+        row[2].axhline(0, color="0.3", ls=":", lw=0.8)
+        row[0].set_ylabel(results.title(dataset))
+    for axes, title in zip(panels[0], PANELS, strict=True):
+        style.panel_title(axes, title)
+    for axes in panels[-1]:
+        axes.set_xlabel("step")
+    handles = [plt.Line2D([], [], label=results.label(*one), **_look(results, one)) for one in contestants]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _look(results: Results, contestant: tuple[str, str]) -> dict:
+    method, variant = contestant
+    look = style.look(results, method)
+    return {
+        "color": look["color"] if variant == "main" else style.MAIN_COLOR,
+        "linestyle": look["linestyle"] if variant == "main" else (0, (3, 1)),
+    }
+
+
+def _band(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
+    """Mean over seeds with its 95 % interval."""
+    if curves.empty:
+        return
+    band = summarize(curves, ["step"]).sort_values("step")
+    axes.plot(band["step"], band["mean"], **look)
+    axes.fill_between(band["step"], band["low"], band["high"], color=look["color"], alpha=style.BAND, lw=0)
+
+
+def _pairs(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
+    """Mean over seeds; the line is the mean over pairs of modalities, the band reaches from lowest to highest."""
+    if curves.empty:
+        return
+    pairs = curves.groupby(["step", "quantity"])["value"].mean().unstack()
+    axes.plot(pairs.index, pairs.mean(axis=1), **look)
+    axes.fill_between(pairs.index, pairs.min(axis=1), pairs.max(axis=1), color=look["color"], alpha=style.BAND, lw=0)
+
+
+def _gradients(axes: Axes, curves: pd.DataFrame) -> None:
+    """Norm of the gradient of every term of PMRL as published, by the unit vectors of a batch."""
+    curves = curves[curves["quantity"].str.startswith(GRADIENT)]
+    for i, (name, part) in enumerate(curves.groupby("quantity", sort=False)):
+        mean = part.groupby("step")["value"].mean()
+        axes.plot(
+            mean.index, mean, color="0.2", linestyle=style.LINES[i % len(style.LINES)], label=name[len(GRADIENT) :]
+        )
+    axes.set_yscale("log")
+    if not curves.empty:
+        axes.legend(fontsize=5.5, handlelength=1.6, title="PMRL as published", title_fontsize=5.5)
