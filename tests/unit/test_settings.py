@@ -14,14 +14,21 @@ def test_an_empty_config_is_a_whole_study():
     assert config["methods"] == ["pmrl", "pairwise", "vast", "gram"]
 
 
-def test_null_takes_a_variant_out():
+def test_null_takes_a_variant_and_a_classification_out():
     config = check_config({"variants": {"pmrl": {"a": {}, "b": None}}, "methods": ["pmrl"]}, "config")
     assert {variant for *_, variant in runs(config)} == {"main", "a"}
+    probed = check_config({"classification": {"digits": None, "emoji": "zero_shot"}}, "config")["classification"]
+    assert probed == {"emoji": "zero_shot"}
 
 
-@pytest.mark.parametrize("name", ["config", "smoke", "thorough", "extended", "from_scratch"])
-def test_committed_configs_are_valid(name):
-    assert load_config(ROOT / "config" / f"{name}.yaml")["datasets"]
+STUDIES = [path for path in sorted((ROOT / "config").glob("*.yaml")) if not path.stem.startswith(("claims", "tuned"))]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_committed_configs_are_valid_and_write_to_folders_of_their_own(path):
+    assert load_config(path)["datasets"]
+    folders = [load_config(other)["results"] for other in STUDIES]
+    assert folders.count(load_config(path)["results"]) == 1
 
 
 @pytest.mark.parametrize(
