@@ -38,7 +38,8 @@ report: $(READY)
 	pmrl report --config $(CONFIG)
 
 clean:
-	rm -rf results/runs results/tables results/figures results/logs results/*.parquet results/*.json .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name data ! -name reference ! -name README.md -exec rm -rf {} +
+	rm -rf .snakemake
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

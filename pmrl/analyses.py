@@ -12,10 +12,19 @@ import torch
 
 from pmrl.corruption import add_noise, drop_modalities
 from pmrl.errors import UserError
-from pmrl.evaluation import anchor_results, checked, cosine, evaluate, evaluate_pairs
+from pmrl.evaluation import (
+    OTHERS,
+    Result,
+    anchor_results,
+    checked,
+    contributions,
+    cosine,
+    evaluate,
+    evaluate_pairs,
+)
 from pmrl.method import Method
 from pmrl.networks import Batch, Embeddings, Network
-from pmrl.records import probe_row, rank_rows, record_rows
+from pmrl.records import contribution_rows, probe_row, rank_rows, record_rows
 from pmrl.training import derived_seed, embed
 
 if TYPE_CHECKING:
@@ -36,6 +45,7 @@ class Measured:
         ranks: one row per query.
         embeddings: one row per embedded test item, of the first seed's main variants only.
         examples: one row per retrieved item, of the same runs.
+        contributions: one row per item and measure, see ``pmrl.records.contribution_rows``.
         began: when the run began, by ``time.perf_counter``.
     """
 
@@ -43,6 +53,7 @@ class Measured:
     ranks: list[pd.DataFrame] = field(default_factory=list)
     embeddings: list[pd.DataFrame] = field(default_factory=list)
     examples: list[pd.DataFrame] = field(default_factory=list)
+    contributions: list[pd.DataFrame] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
 
 
@@ -70,13 +81,29 @@ def measure_retrieval(run: Run, network: Network, method: Method, regime: str, m
     context = {**run.context, "regime": regime}
     measured.records += record_rows(context, results)
     measured.ranks.append(rank_rows(context, results, column(run, "id", "test")))
+    if regime == "zero_shot":
+        pairs = [r for r in results if r.score == "cosine" and OTHERS not in (r.query, r.gallery) and not r.reranked]
+        own = [r for r in results if r.score == "own" and OTHERS in (r.query, r.gallery) and not r.reranked]
+        keep_contributions(run, "pairs", pairs, measured)
+        keep_contributions(run, "anchor", own, measured)
+
+
+def keep_contributions(
+    run: Run, measure: str, results: list[Result], measured: Measured, corruption: str = "none", level: float = 0.0
+) -> None:
+    """What each test item adds to the mean recall@1 over ``results``; nothing if there are none."""
+    items = column(run, "id", "test")
+    if results:
+        values = contributions(results, len(items))
+        measured.contributions.append(contribution_rows(run.context, measure, values, items, corruption, level))
 
 
 def measure_mismatched(run: Run, network: Network, percent: float, measured: Measured) -> None:
     """Retrieval between all pairs after training on partly mismatched data."""
     embeddings = embed(network, split_batch(run, "test"))
-    context = {**run.context, "regime": "zero_shot"}
-    measured.records += record_rows(context, evaluate_pairs(embeddings, embeddings), "mismatched", percent / 100)
+    results = evaluate_pairs(embeddings, embeddings)
+    measured.records += record_rows({**run.context, "regime": "zero_shot"}, results, "mismatched", percent / 100)
+    keep_contributions(run, "pairs", results, measured, "mismatched", percent / 100)
 
 
 def measure_robustness(run: Run, network: Network, method: Method, measured: Measured) -> None:
@@ -86,7 +113,9 @@ def measure_robustness(run: Run, network: Network, method: Method, measured: Mea
     context = {**run.context, "regime": "zero_shot"}
     for level in run.settings["corruption"]["gaussian"]:
         noisy = add_noise(clean, network, level, corruption_seed(run, "gaussian", level))
-        measured.records += record_rows(context, evaluate_pairs(embed(network, noisy), gallery), "gaussian", level)
+        results = evaluate_pairs(embed(network, noisy), gallery)
+        measured.records += record_rows(context, results, "gaussian", level)
+        keep_contributions(run, "pairs", results, measured, "gaussian", level)
     for percent in run.settings["corruption"]["missing"]:
         measure_missing(run, network, method, percent, "missing", measured)
 
@@ -101,6 +130,8 @@ def measure_missing(
     partial = drop_modalities(split_batch(run, "test"), run.dataset.anchor, percent, seed)
     results = anchor_results(embed(network, partial), {"own": checked(method), "cosine": cosine}, rerank=False)
     measured.records += record_rows({**run.context, "regime": "zero_shot"}, results, corruption, percent / 100)
+    own = [result for result in results if result.score == "own"]
+    keep_contributions(run, "anchor", own, measured, corruption, percent / 100)
 
 
 def corruption_seed(run: Run, corruption: str, level: float) -> int:
@@ -115,7 +146,11 @@ def measure_classification(run: Run, features: np.ndarray, method: str, measured
     seed = derived_seed("folds", run.dataset.card.name, run.seed)
     context = {**run.context, "method": method}
     found = probes(features, column(run, "label", *TARGET), column(run, "group", *TARGET), seed)
-    measured.records += [probe_row(context, p.folds, p.n, name, x) for p in found for name, x in p.metrics().items()]
+    ids = column(run, "id", *TARGET)
+    for done in found:
+        measured.records += [probe_row(context, done.folds, done.n, name, x) for name, x in done.metrics().items()]
+        kept = contribution_rows(context, "accuracy", 100.0 * done.correct, ids[done.rows], done.folds)
+        measured.contributions.append(kept)
 
 
 def embedded_target(run: Run, network: Network) -> np.ndarray:

@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"pmrl: error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f'pmrl: error: the package {error.name} is missing. Run `pip install -e ".[study]"`.', file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"pmrl: error: {error.filename or 'file'}: {error.strerror or error}.", file=sys.stderr)
         return 2
@@ -68,7 +71,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--variant", default=MAIN)
 
     sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
-    sub.add_argument("folders", nargs="*", type=Path, help="run folders; all finished runs if none is named")
+    sub.add_argument("folders", nargs="*", type=Path, help="run folders; the study's finished runs if none is named")
+    sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
 
     sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
     study_options(sub)
@@ -211,7 +215,8 @@ def collect(options: argparse.Namespace) -> None:
     from pmrl.records import collect as gather
     from pmrl.report import finished_runs
 
-    gather(options.folders or finished_runs(options.results), options.results)
+    config = load_config(options.config) | {"results": str(options.results)}
+    gather(options.folders or finished_runs(config), options.results)
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -220,6 +225,8 @@ def tune(options: argparse.Namespace) -> None:
 
     config = options.settings or load_config(options.config)
     if options.adopt:
+        if not config["tuned"]:
+            raise UserError(f"{options.config}: tuned: empty, so there is no file that the choice could be written to.")
         tuning.adopt(config, Path(config["results"]), ROOT / config["tuned"])
         return
     if not (options.dataset and options.method):

@@ -6,6 +6,9 @@ allocates during one step beyond what was there before it, by torch's own profil
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +19,18 @@ import torch
 from tqdm import tqdm
 
 from pmrl.data.store import Dataset
-from pmrl.files import replacing
+from pmrl.discovery import method_file
+from pmrl.errors import UserError
+from pmrl.files import replacing, sha256
 from pmrl.measure import median_seconds, peak_bytes
-from pmrl.method import build_method, load_method
+from pmrl.method import Method, blaming, build_method, is_supported, load_method
 from pmrl.networks import Batch, Network, NetworkSettings
+from pmrl.results import COLUMNS as FILES
+from pmrl.runs import TRAINING_CODE
+from pmrl.training import check_finite
 
 ROUNDS = 15
+COLUMNS = FILES["costs"]
 
 
 def with_modalities(dataset: Dataset, names: list[str]) -> Dataset:
@@ -32,33 +41,68 @@ def with_modalities(dataset: Dataset, names: list[str]) -> Dataset:
 
 
 def measure_costs(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> Path:
-    """Measure every trained method that supports the data set, at k = 2 … all modalities; return the table's path."""
+    """Measure every trained method that supports the data set, at k = 2 … all modalities; return the table's path.
+
+    A method that was measured before with the same code, data, settings and torch is not measured again. One that
+    fails is left out, and said so.
+    """
+    folder, names = Path(results) / "costs", config["methods"]
+    due = [name for name in names if read_mark(folder / f"{name}.json") != fingerprint(config, dataset, name, device)]
+    rows = measured(config, dataset, due, device)
+    for name in due:
+        kept = {"mark": fingerprint(config, dataset, name, device), "rows": [r for r in rows if r["method"] == name]}
+        with replacing(folder / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(kept))
+    path = Path(results) / "costs.parquet"
+    every = [row for name in names for row in json.loads((folder / f"{name}.json").read_text())["rows"]]
+    with replacing(path) as temporary:
+        pd.DataFrame(every, columns=COLUMNS).to_parquet(temporary, index=False)
+    return path
+
+
+def fingerprint(config: dict[str, Any], dataset: Dataset, name: str, device: torch.device) -> str:
+    """Hash of all that a method's costs depend on, but the machine."""
+    settings = {key: config[key] for key in ("network", "training")}
+    content = [dataset.card.checksum, settings, sha256(*TRAINING_CODE, Path(__file__), method_file(name))]
+    return hashlib.sha256(json.dumps([*content, torch.__version__, device.type], sort_keys=True).encode()).hexdigest()
+
+
+def read_mark(path: Path) -> str | None:
+    """The fingerprint of kept costs; None if there are none."""
+    return json.loads(path.read_text())["mark"] if path.exists() else None
+
+
+def measured(config: dict[str, Any], dataset: Dataset, names: list[str], device: torch.device) -> list[dict[str, Any]]:
+    """One row per method and number of modalities."""
     others = [name for name in dataset.modalities if name != dataset.anchor]
     rows = []
     for count in tqdm(range(1, len(others) + 1), desc="cost", disable=None):
         chosen = {dataset.anchor, *others[:count]}
         part = with_modalities(dataset, [name for name in dataset.modalities if name in chosen])
-        rows += costs(config, part, device)
-    path = Path(results) / "costs.parquet"
-    with replacing(path) as temporary:
-        pd.DataFrame(rows).to_parquet(temporary, index=False)
-    return path
+        rows += costs(config, part, names, device)
+    return rows
 
 
-def costs(config: dict[str, Any], dataset: Dataset, device: torch.device) -> list[dict[str, Any]]:
+def costs(config: dict[str, Any], dataset: Dataset, names: list[str], device: torch.device) -> list[dict[str, Any]]:
     """One row per method for one number of modalities."""
     size = config["training"]["batch_size"]
     indices = dataset.indices("pretrain")
     batch = Batch.from_dataset(dataset, indices[:size], device)
     steps, parameters = {}, {}
-    for name in config["methods"]:
-        cls = load_method(name)
-        if cls.supports(dataset.card)[0] and not cls.closed_form:
+    for name in names:
+        try:
+            if load_method(name).closed_form or not is_supported(name, dataset.card)[0]:
+                continue
             torch.manual_seed(0)
             network = Network(dataset, NetworkSettings(**config["network"])).to(device)
             method = build_method(name, {}).to(device)
-            parameters[name] = sum(p.numel() for p in [*network.parameters(), *method.parameters()])
-            steps[name] = training_step(network, method, batch)
+            step = training_step(network, method, batch)
+            step()
+        except UserError as error:
+            print(f"pmrl: no costs of {name!r}: {error}", file=sys.stderr)
+            continue
+        parameters[name] = sum(p.numel() for p in [*network.parameters(), *method.parameters()])
+        steps[name] = step
     seconds = median_seconds(steps, ROUNDS, share=0.0)
     return [
         {
@@ -73,15 +117,16 @@ def costs(config: dict[str, Any], dataset: Dataset, device: torch.device) -> lis
     ]
 
 
-def training_step(network: Network, method: torch.nn.Module, batch: Batch) -> Callable[[], None]:
+def training_step(network: Network, method: Method, batch: Batch) -> Callable[[], None]:
     """A closure that computes the loss, its gradients, and one update."""
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss = torch.stack(tuple(method.loss(network(batch)).values())).sum()
-        loss.backward()
+        embeddings = network(batch)
+        with blaming(method, "loss"):
+            check_finite(method.loss(embeddings), method, 0).backward()
         optimizer.step()
 
     return step

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pmrl.evaluation import evaluate_pairs
 from pmrl.networks import Embeddings
-from pmrl.records import PAIR_COSINE
+from pmrl.results import PAIR_COSINE
 
 
 def term_gradients(terms: dict[str, Tensor], embeddings: Embeddings) -> dict[str, float]:

@@ -8,10 +8,11 @@ not a candidate; the counts are part of every record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,6 +60,19 @@ class Result:
         """Recall at 1, 5, 10 in percent, and the median rank."""
         values = {f"recall@{k}": recall(self.ranks, k) for k in RECALL_LEVELS}
         return {**values, "median_rank": median_rank(self.ranks)}
+
+
+def contributions(results: Sequence[Result], count: int) -> np.ndarray:
+    """What each of ``count`` instances adds to the mean recall@1 over ``results``.
+
+    Every result has the same weight, and within it every query, so that the mean over the instances is the mean of
+    the recalls, in percent.
+    """
+    values = np.zeros(count)
+    for result in results:
+        hits = (result.ranks <= 1).cpu().numpy()
+        values[result.queries.cpu().numpy()] += 100 * hits * count / (len(hits) * len(results))
+    return values
 
 
 def direction(embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str, ...]) -> Direction:
@@ -125,9 +139,9 @@ def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> lis
         results += [
             plain_result(task, name, score(task.query_side, task.gallery_side)) for name, score in scores.items()
         ]
-    if len(embeddings.others) > 1:
-        results += anchor_results(embeddings, scores, rerank and method.trains_matching)
-    return results
+    anchored = anchor_results(embeddings, scores, rerank and method.trains_matching)
+    # with two modalities the plain ones are those of the pair
+    return results + [result for result in anchored if result.reranked or len(embeddings.others) > 1]
 
 
 @torch.no_grad()

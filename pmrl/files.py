@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from pmrl.errors import UserError
 
 
@@ -22,9 +24,9 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise UserError(
-            f"{path}: could not be written ({error.strerror or error}). "
+            f"{path}: could not be written ({getattr(error, 'strerror', None) or error}). "
             "Free some disk space or choose another folder, then run again."
         ) from error
     finally:

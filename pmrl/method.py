@@ -90,18 +90,20 @@ class Method(nn.Module):
 
 
 @contextmanager
-def blaming(method: Method, part: str) -> Iterator[None]:
+def blaming(method: Method | type[Method], part: str) -> Iterator[None]:
     """Turn whatever goes wrong inside into a UserError that names the method, its part and the line in its file.
 
     Raises:
-        UserError: with the original error as its cause; a UserError passes as it is.
+        UserError: with the original error as its cause; a UserError that names the method passes as it is.
     """
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        if method.title in str(error):
+            raise
+        raise UserError(f"Method {method.title!r}: {part}: {error}") from error
     except Exception as error:
-        file = inspect.getfile(type(method))
+        file = inspect.getfile(method if inspect.isclass(method) else type(method))
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         place = f"{Path(file).name}, line {lines[-1]}" if lines else Path(file).name
         raise UserError(
@@ -151,4 +153,18 @@ def build_method(name: str, values: dict[str, Any]) -> Method:
                 f"Method {name!r}: hyper-parameter {key!r} is {value!r}; "
                 f"expected a {type(default).__name__} such as {default!r}."
             )
-    return cls(cls.Hyperparameters(**values))
+        if isinstance(default, float):
+            values = {**values, key: float(value)}
+    with blaming(cls, "__init__"):
+        return cls(cls.Hyperparameters(**values))
+
+
+def is_supported(name: str, card: Card) -> tuple[bool, str]:
+    """Whether a method can work on a data set, and if not, why.
+
+    Raises:
+        UserError: the method's own ``supports`` fails.
+    """
+    cls = load_method(name)
+    with blaming(cls, "supports"):
+        return cls.supports(card)

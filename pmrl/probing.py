@@ -24,14 +24,26 @@ REGULARIZATION = 0.1
 
 @dataclass(frozen=True)
 class Probe:
-    """Cross-validated performance in percent; ``n`` instances were classified."""
+    """Cross-validated performance in percent.
+
+    Attributes:
+        folds: kind of folds.
+        rows: which instances were classified.
+        correct: for each of them, whether rightly.
+    """
 
     folds: str
-    n: int
+    rows: np.ndarray
+    correct: np.ndarray
     accuracy: float
     auc: float
     sensitivity: float
     specificity: float
+
+    @property
+    def n(self) -> int:
+        """How many instances were classified."""
+        return len(self.rows)
 
     def metrics(self) -> dict[str, float]:
         """The four numbers by name."""
@@ -51,15 +63,15 @@ def probes(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: i
         One probe for each kind of folds; none if fewer than two classes are large enough.
     """
     names, counts = np.unique(labels, return_counts=True)
-    kept = np.isin(labels, names[counts >= SMALLEST_CLASS])
+    kept = np.flatnonzero(np.isin(labels, names[counts >= SMALLEST_CLASS]))
     features, labels, groups = features[kept], labels[kept], groups[kept]
     if len(np.unique(labels)) < 2:
         return []
     random = StratifiedKFold(FOLDS, shuffle=True, random_state=seed % 2**32).split(features, labels)
-    results = [probe("random", features, labels, random)]
+    results = [probe("random", kept, features, labels, random)]
     if groups_are_sites(labels, groups):
         by_site = LeaveOneGroupOut().split(features, labels, groups)
-        results.append(probe("leave_site_out", features, labels, by_site))
+        results.append(probe("leave_site_out", kept, features, labels, by_site))
     return results
 
 
@@ -71,7 +83,13 @@ def groups_are_sites(labels: np.ndarray, groups: np.ndarray) -> bool:
     return np.mean([len(np.unique(labels[groups == site])) == len(classes) for site in sites]) > 0.5
 
 
-def probe(name: str, features: np.ndarray, labels: np.ndarray, folds: Iterator[tuple[np.ndarray, np.ndarray]]) -> Probe:
+def probe(
+    name: str,
+    rows: np.ndarray,
+    features: np.ndarray,
+    labels: np.ndarray,
+    folds: Iterator[tuple[np.ndarray, np.ndarray]],
+) -> Probe:
     """Predict every instance from the folds that it is not in, and judge all predictions together."""
     classes = np.unique(labels)
     probability = np.zeros((len(labels), len(classes)))
@@ -80,7 +98,8 @@ def probe(name: str, features: np.ndarray, labels: np.ndarray, folds: Iterator[t
         model.fit(features[train], labels[train])
         columns = np.searchsorted(classes, model.classes_)
         probability[np.ix_(test, columns)] = model.predict_proba(features[test])
-    return Probe(name, len(labels), *(100 * value for value in performance(labels, classes, probability)))
+    correct = classes[probability.argmax(axis=1)] == labels
+    return Probe(name, rows, correct, *(100 * value for value in performance(labels, classes, probability)))
 
 
 def performance(labels: np.ndarray, classes: np.ndarray, probability: np.ndarray) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 ``records``: dataset, method, variant, regime, seed, split, score, reranked, query, gallery, corruption, level,
 metric, value, n (queries), gallery_size, reason. ``ranks``: one row per query. ``curves``: one per logged value.
+``contributions``: what each item adds to a mean that is not a single retrieval task.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ RUN_FILES = {
     "records": "records.parquet",
     "ranks": "ranks.parquet",
     "curves": "curves.parquet",
+    "contributions": "contributions.parquet",
     "description": "run.json",
 }
-PAIR_COSINE = "cosine of "  # followed by two modalities: a quantity of curves
 # Kept by the first seed of a method's main form only.
 FIGURE_FILES = {"embeddings": "embeddings.parquet", "examples": "examples.parquet"}
 RANK_COLUMNS = [
     "dataset", "method", "variant", "regime", "seed", "score", "reranked", "query", "gallery", "item", "rank",
 ]  # fmt: skip
+CONTRIBUTION_COLUMNS = ["dataset", "method", "variant", "seed", "measure", "corruption", "level", "item", "value"]
 CURVE_COLUMNS = ["dataset", "method", "variant", "stage", "seed", "step", "quantity", "value"]
 
 
@@ -104,6 +106,20 @@ def rank_rows(context: dict[str, Any], results: Iterable[Result], items: np.ndar
     return pd.concat(tables, ignore_index=True)[RANK_COLUMNS] if tables else pd.DataFrame(columns=RANK_COLUMNS)
 
 
+def contribution_rows(
+    context: dict[str, Any],
+    measure: str,
+    values: np.ndarray,
+    items: np.ndarray,
+    corruption: str = "none",
+    level: float = 0.0,
+) -> pd.DataFrame:
+    """One row per item; the mean of ``values`` over the items is the measure, in percent."""
+    kept = {key: context[key] for key in ("dataset", "method", "variant", "seed")}
+    told = {**kept, "measure": measure, "corruption": corruption, "level": float(level)}
+    return pd.DataFrame({**told, "item": items, "value": values.astype(np.float32)})[CONTRIBUTION_COLUMNS]
+
+
 def curve_rows(context: dict[str, Any], stages: dict[str, list[tuple[int, str, float]]]) -> pd.DataFrame:
     """One row per stage, step and quantity."""
     rows = [
@@ -115,23 +131,25 @@ def curve_rows(context: dict[str, Any], stages: dict[str, list[tuple[int, str, f
 
 
 def collect(folders: Iterable[Path], results: Path) -> None:
-    """Gather runs into ``records``, ``ranks`` and ``curves`` (parquet) and ``methods.json`` under ``results``.
+    """Gather runs into the four tables of the module's description and ``methods.json``, under ``results``.
 
     Raises:
         UserError: a run's file is missing or damaged.
     """
-    folders = list(folders)
+    folders, datasets = list(folders), []
     if not folders:
         raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
-    for name in ("records", "ranks", "curves"):
+    for name in ("records", "ranks", "curves", "contributions"):
         table = pd.concat([read_table(folder / RUN_FILES[name]) for folder in folders], ignore_index=True)
+        datasets = sorted(table["dataset"].unique()) if name == "records" else datasets
         for column in table.select_dtypes(["object", "string"]):
             table[column] = table[column].astype("string").astype("category")
         with replacing(Path(results) / RUN_FILES[name]) as temporary:
             table.to_parquet(temporary, index=False)
     for file in FIGURE_FILES.values():
         merge([folder / file for folder in folders if (folder / file).exists()], Path(results) / file)
-    merge(sorted((Path(results) / "sweep").glob("*.parquet")), Path(results) / "sweep.parquet")
+    sweeps = [Path(results) / "sweep" / f"{dataset}.parquet" for dataset in datasets]
+    merge([path for path in sweeps if path.exists()], Path(results) / "sweep.parquet")
     with replacing(Path(results) / "methods.json") as temporary:
         temporary.write_text(json.dumps(method_descriptions(folders), indent=2))
 

@@ -10,38 +10,40 @@ from typing import Any
 from pmrl import figures, tables
 from pmrl.errors import UserError
 from pmrl.records import RUN_FILES, collect
-from pmrl.settings import study_settings
+from pmrl.settings import applicable, run_folders, study_settings
 
 
 def artefacts(config: dict[str, Any]) -> dict[tuple[str, str], Path]:
     """The file that the report shows for each (kind, name) of the study."""
     results = Path(config["results"])
-    named = {("table", name): results / "tables" / f"{name}.html" for name in config["tables"] or tables.available()}
-    drawn = {("figure", name): results / "figures" / f"{name}.png" for name in config["figures"] or figures.available()}
-    return {**named, **drawn}
+    written = {("table", name): results / "tables" / f"{name}.html" for name in applicable(config, "tables")}
+    drawn = {("figure", name): results / "figures" / f"{name}.png" for name in applicable(config, "figures")}
+    return {**written, **drawn}
 
 
-def finished_runs(results: Path) -> list[Path]:
-    """Folders of all runs that are complete."""
-    described = sorted((results / "runs").rglob(RUN_FILES["description"]))
-    return [path.parent for path in described if all((path.parent / file).exists() for file in RUN_FILES.values())]
+def finished_runs(config: dict[str, Any]) -> list[Path]:
+    """Folders of the study's runs that are complete."""
+    folders = [Path(config["results"], "runs", run) for run in run_folders(config)]
+    return [folder for folder in folders if all((folder / file).exists() for file in RUN_FILES.values())]
 
 
-def write_missing(config: dict[str, Any]) -> None:
-    """From the finished runs, write the tables and figures that are not there yet; what lacks stays a dash.
+def write_outdated(config: dict[str, Any]) -> None:
+    """Collect the finished runs and write the tables and figures that are missing or older than a run.
 
     Raises:
         UserError: no run has finished.
     """
-    missing = [key for key, path in artefacts(config).items() if not path.exists()]
-    if not missing:
-        return
     results, data, study = Path(config["results"]), Path(config["data"]), study_settings(config)
-    if not (results / "records.parquet").exists():
-        collect(finished_runs(results), results)
-    for kind, name in missing:
-        module = tables if kind == "table" else figures
-        module.write(name, results, results / f"{kind}s", study, data)
+    folders, records = finished_runs(config), results / "records.parquet"
+    if not folders:
+        raise UserError(f"{results}: no run of this study has finished yet. Run snakemake first.")
+    newest = max((folder / RUN_FILES["description"]).stat().st_mtime for folder in folders)
+    if not records.exists() or records.stat().st_mtime < newest:
+        collect(folders, results)
+    for (kind, name), path in artefacts(config).items():
+        if not path.exists() or path.stat().st_mtime < newest:
+            module = tables if kind == "table" else figures
+            module.write(name, results, results / f"{kind}s", study, data)
 
 
 def write(config: dict[str, Any], configfile: Path, output: Path) -> Path:
@@ -50,7 +52,7 @@ def write(config: dict[str, Any], configfile: Path, output: Path) -> Path:
     Raises:
         UserError: no run has finished, or Snakemake fails.
     """
-    write_missing(config)
+    write_outdated(config)
     command = [sys.executable, "-m", "snakemake", "--configfile", str(configfile), "--report", str(output)]
     done = subprocess.run([*command, *map(str, artefacts(config).values())], check=False)
     if done.returncode:

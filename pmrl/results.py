@@ -7,8 +7,8 @@
     the anchor), corruption ("none", "gaussian", "missing", "missing_training", "mismatched"), level (float,
     0 = none), metric ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of "probe" accuracy, auc,
     sensitivity, specificity in percent), value, n (queries), gallery_size, reason (why "unsupported", else "").
-    Rows of classification: query = the modality probed or "all", gallery = the kind of folds ("split",
-    "random", "leave_site_out"), method "raw_features" = logistic regression on the unlearned features.
+    Rows of classification: query = "all" modalities, gallery = the kind of folds ("random",
+    "leave_site_out"), method "raw_features" = logistic regression on the unlearned features.
 ``ranks.parquet``, one row per query, for paired tests:
     dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query),
     rank (float).
@@ -16,6 +16,10 @@
     dataset, method, variant, stage ("foundation", "continued", "fine_tuned", "scratch"), seed, step, quantity
     ("sigma_1" … "sigma_k", "uniformity", "gradient_norm", loss terms; from scratch also "gradient_of_<term>",
     "cosine of a, b" of each pair of modalities, "opposed", "sign_flips", "recall", see ``pmrl.diagnosis``), value.
+``contributions.parquet``, one row per item, for paired tests of means over several tasks:
+    dataset, method, variant, seed, measure ("pairs": mean recall@1 over ordered pairs by cosine; "anchor": from the
+    anchor to the others and back by the own score; "accuracy" of a probe), corruption (as in records; of "accuracy"
+    the kind of folds), level, item (id), value (percent; the mean over the items is the measure).
 ``methods.json``: {method: {title, reference, color, variants: [names]}}.
 ``data/<dataset>/card.yaml``, ``items.parquet``, ``pictures.parquet``: the feature store.
 ``costs.parquet``: method, modalities (int, k), parameters (int), step_milliseconds, epoch_seconds,
@@ -48,6 +52,7 @@ COLUMNS = {
     "records": [*RUN, "split", *TASK, "corruption", "level", "metric", "value", "n", "gallery_size"],
     "ranks": [*RUN, *TASK, "item", "rank"],
     "curves": ["dataset", "method", "variant", "stage", "seed", "step", "quantity", "value"],
+    "contributions": ["dataset", "method", "variant", "seed", "measure", "corruption", "level", "item", "value"],
     "costs": ["method", "modalities", "parameters", "step_milliseconds", "epoch_seconds", "peak_megabytes"],
     "sweep": [
         *["dataset", "seed", "parameter", "alignment_temperature", "instance_temperature", "matching_weight"],
@@ -59,15 +64,17 @@ COLUMNS = {
 # What names one cell of a file in which every cell may stand only once.
 CELL = {
     "records": [*RUN, "split", *TASK, "corruption", "level", "metric"],
+    "contributions": ["dataset", "method", "variant", "seed", "measure", "corruption", "level", "item", "value"],
     "costs": ["method", "modalities"],
     "sweep": COLUMNS["sweep"][:-1],
 }
 # Files that not every study writes: without them their tables and figures say that nothing is recorded.
-OPTIONAL = ("costs", "sweep", "examples", "embeddings")
+OPTIONAL = ("contributions", "costs", "sweep", "examples", "embeddings")
 OTHERS = "others"
 PROPOSED = "pmrl"
 # The foundation's own test stands among the zero-shot rows: it is where continued training starts from.
 FOUNDATION, ZERO_SHOT = "foundation", "zero_shot"
+PAIR_COSINE = "cosine of "  # followed by two modalities: a quantity of curves
 REGIMES = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned", "scratch": "from scratch"}
 
 
@@ -115,6 +122,11 @@ class Results:
     def curves(self) -> pd.DataFrame:
         """Values logged while training."""
         return _plain(self.table("curves"))
+
+    @cached_property
+    def contributions(self) -> pd.DataFrame:
+        """What each item adds to a mean that is not a single retrieval task."""
+        return _plain(self.table("contributions"))
 
     def table(self, name: str) -> pd.DataFrame:
         """Read ``<name>.parquet`` and check it; an optional file that is missing is an empty table.

@@ -36,9 +36,9 @@ from pmrl.data.store import Dataset
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.files import replacing, sha256
-from pmrl.method import Method, build_method, load_method
+from pmrl.method import Method, blaming, build_method, is_supported, load_method
 from pmrl.networks import Network, NetworkSettings
-from pmrl.records import FIGURE_FILES, RANK_COLUMNS, RUN_FILES, curve_rows, unsupported_row
+from pmrl.records import CONTRIBUTION_COLUMNS, FIGURE_FILES, RANK_COLUMNS, RUN_FILES, curve_rows, unsupported_row
 from pmrl.settings import MAIN
 from pmrl.training import Curves, Stage, derived_seed, train_stage
 
@@ -113,7 +113,8 @@ def run_folder(results: Path, dataset: str, method: str, variant: str, seed: int
 def new_network(run: Run, method: Method) -> Network:
     """An untrained network; its weights depend on the data set and the seed only, so methods start equal."""
     torch.manual_seed(derived_seed("weights", run.dataset.card.name, run.seed))
-    return method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
+    with blaming(method, "new_network"):
+        return method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
 
 
 def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[str, Any], start: str) -> str:
@@ -179,7 +180,7 @@ def run_foundation(run: Run) -> None:
 
 def require_support(run: Run, name: str) -> None:
     """Raise a UserError if the foundation's method cannot work on the data set."""
-    supported, reason = load_method(name).supports(run.dataset.card)
+    supported, reason = is_supported(name, run.dataset.card)
     if not supported:
         raise UserError(f"The foundation method {name!r} does not support {run.dataset.card.name!r}: {reason}")
 
@@ -187,7 +188,7 @@ def require_support(run: Run, name: str) -> None:
 def run_method(run: Run) -> None:
     """Train and evaluate one method, variant and seed in all regimes, starting from the foundation."""
     measured, stages = Measured(), {}
-    supported, reason = load_method(run.method).supports(run.dataset.card)
+    supported, reason = is_supported(run.method, run.dataset.card)
     if not supported:
         measured.records += [unsupported_row(run.context, regime, reason) for regime in run.settings["regimes"]]
         finish(run, run.method, stages, measured)
@@ -272,6 +273,7 @@ def finish(run: Run, method_name: str, stages: dict[str, tuple[Curves, float]], 
     tables = {
         RUN_FILES["records"]: pd.DataFrame(measured.records),
         RUN_FILES["ranks"]: joined(measured.ranks, RANK_COLUMNS),
+        RUN_FILES["contributions"]: joined(measured.contributions, CONTRIBUTION_COLUMNS),
         RUN_FILES["curves"]: curve_rows(run.context, {stage: curves.rows for stage, (curves, _) in stages.items()}),
         **{file: joined(getattr(measured, name), []) for name, file in FIGURE_FILES.items() if run.is_shown},
     }

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from pmrl.discovery import ROOT, method_files
+from pmrl.discovery import ROOT, hyperparameter_names, method_files
 from pmrl.errors import UserError
 
 DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
@@ -76,7 +76,16 @@ def check_names(config: dict[str, Any], where: str) -> None:
 
     named = {
         "method": ([*config["methods"], config["foundation_method"], *config["variants"]], list(method_files())),
-        "data set": ([*config["datasets"], *config["folders"]], data.available()),
+        "data set": (
+            [
+                *config["datasets"],
+                *config["folders"],
+                *config["classification"],
+                *config["sensitivity"]["datasets"],
+                *filter(None, [config["cost"]]),
+            ],
+            data.available(),
+        ),
         "table": (config["tables"], tables.available()),
         "figure": (config["figures"], figures.available()),
     }
@@ -85,6 +94,41 @@ def check_names(config: dict[str, Any], where: str) -> None:
             if name not in known:
                 raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(known)}.")
     searches(config)
+    check_hyperparameters(config, where)
+
+
+def check_hyperparameters(config: dict[str, Any], where: str) -> None:
+    """The variants set hyper-parameters that exist, the tuned values are there, and attention heads divide the width.
+
+    Raises:
+        UserError: naming the key of the config, what was found and what is valid.
+    """
+    for method, variants in config["variants"].items():
+        valid = hyperparameter_names(method)
+        for variant, values in variants.items():
+            for name in set(values) - set(valid):
+                raise UserError(
+                    f"{where}: variants.{method}.{variant}: unknown hyper-parameter {name!r}. "
+                    f"Valid hyper-parameters: {', '.join(valid)}."
+                )
+    if config["tuned"] and not (ROOT / config["tuned"]).exists() and not config["tuning"]["variants"]:
+        raise UserError(
+            f'{where}: tuned: there is no file {config["tuned"]!r}; `make tune` writes it, "" uses defaults.'
+        )
+    network = config["network"]
+    if network["width"] % network["attention_heads"]:
+        raise UserError(
+            f"{where}: network.attention_heads: {network['attention_heads']} does not divide network.width, "
+            f"{network['width']}."
+        )
+
+
+def applicable(config: dict[str, Any], kind: str) -> list[str]:
+    """Names of the study's ``tables`` or ``figures``: those the config names, else all that apply to its regimes."""
+    from pmrl import figures, tables
+
+    everything = {"tables": tables.available, "figures": figures.available}[kind]()
+    return config[kind] or [name for name in everything if name != "from_scratch" or "scratch" in config["regimes"]]
 
 
 def absences(config: dict[str, Any]) -> dict[str, str]:
@@ -122,6 +166,15 @@ def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
         for method in config["methods"]
         for variant in [MAIN, *config["variants"].get(method, {})]
     ]
+
+
+def run_folders(config: dict[str, Any]) -> list[str]:
+    """Every run of the study whose data set is here, the foundations first, as paths below ``<results>/runs``."""
+    missing = absences(config)
+    present = [name for name in config["datasets"] if name not in missing]
+    kinds = [f"{dataset}/foundation" for dataset in present]
+    kinds += ["/".join(run) for run in runs(config) if run[0] in present]
+    return [f"{kind}/seed_{seed}" for kind in kinds for seed in range(config["seeds"])]
 
 
 def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str) -> dict[str, Any]:
@@ -178,10 +231,11 @@ def sweep_settings(config: dict[str, Any]) -> dict[str, Any]:
     return {key: config[key] for key in kept}
 
 
-def tuning_settings(config: dict[str, Any]) -> dict[str, Any]:
-    """All that the search for hyper-parameters depends on."""
-    kept = ("foundation_method", "network", "training", "classification", "tuning", "variants", "device")
-    return {key: config[key] for key in kept}
+def tuning_settings(config: dict[str, Any], method: str, variant: str) -> dict[str, Any]:
+    """All that the search for a method's or a variant's hyper-parameters depends on."""
+    kept = ("foundation_method", "network", "training", "classification", "tuning", "device")
+    own = {method: {variant: variant_values(config, method, variant)}} if variant != MAIN else {}
+    return {**{key: config[key] for key in kept}, "variants": own}
 
 
 def searches(config: dict[str, Any]) -> list[tuple[str, str]]:

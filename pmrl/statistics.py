@@ -214,9 +214,14 @@ def paired_t(differences: Sequence[float]) -> Comparison:
     return Comparison(*shown, seeds=estimate.n, items=0)
 
 
+def trapezoid_weights(levels: np.ndarray) -> np.ndarray:
+    """Weights, one for each ascending level, with which a curve's values sum to its mean height over the range."""
+    gaps = np.diff(levels) / (levels[-1] - levels[0])
+    return (np.concatenate([[0.0], gaps]) + np.concatenate([gaps, [0.0]])) / 2
+
+
 def area_under(levels: Sequence[float], values: Sequence[float]) -> float:
-    """Mean height of a curve over the range of its levels (trapezoids), in the unit of ``values``."""
+    """Mean height of a curve over the range of its levels (trapezoids), in the unit of ``values``; NaN for one."""
     levels, values = np.asarray(levels, dtype=float), np.asarray(values, dtype=float)
     order = np.argsort(levels)
-    span = levels.max() - levels.min()
-    return float(np.trapezoid(values[order], levels[order]) / span) if span > 0 else np.nan
+    return float(trapezoid_weights(levels[order]) @ values[order]) if len(set(levels)) > 1 else np.nan

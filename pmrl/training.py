@@ -143,10 +143,11 @@ def train_stage(
             terms = method.loss(embeddings)
             loss = check_finite(terms, method, step)
         logged = step % every == 0 or step == stage.steps - 1
-        if logged and stage.name == SCRATCH:
-            curves.add(step, term_gradients(terms, embeddings))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        with blaming(method, "the gradient of loss"):
+            if logged and stage.name == SCRATCH:
+                curves.add(step, term_gradients(terms, embeddings))
+            loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP)
         optimizer.step()
         schedule.step()

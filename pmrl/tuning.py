@@ -21,7 +21,7 @@ from pmrl.data.store import Dataset
 from pmrl.errors import UserError
 from pmrl.evaluation import OTHERS, Result, evaluate
 from pmrl.files import replacing
-from pmrl.method import build_method, load_method
+from pmrl.method import build_method, is_supported, load_method
 from pmrl.networks import Batch
 from pmrl.runs import FOUNDATION, REGIME_STAGES, Run, new_network, run_foundation
 from pmrl.settings import MAIN, foundation_settings, searches, variant_values
@@ -82,7 +82,7 @@ def tune(
     A trial whose loss becomes infinite or NaN counts as 0 and says so in the column ``problem``.
     """
     name, fixed = dataset.card.name, variant_values(config, method, variant)
-    supported, _ = load_method(method).supports(dataset.card)
+    supported, _ = is_supported(method, dataset.card)
     bases = foundations(config, dataset, results, device) if supported else []
     rows = []
     for values in tqdm(

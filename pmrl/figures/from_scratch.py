@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pmrl.figures import style
-from pmrl.records import PAIR_COSINE
-from pmrl.results import PROPOSED, Results
+from pmrl.results import PAIR_COSINE, PROPOSED, Results
 from pmrl.statistics import summarize
 from pmrl.tables.from_scratch import STAGE
 

@@ -13,16 +13,16 @@ CAPTION = (
 )
 REGIME = "probe"
 RAW = "raw_features"
-FOLDS = {"split": "train / test split", "random": "random folds", "leave_site_out": "leave-site-out folds"}
+FOLDS = {"random": "random folds", "leave_site_out": "leave-site-out folds"}
 METRICS = {"accuracy": "accuracy", "auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
-KEYS = ["dataset", "folds", "input", "method", "variant", "metric"]
+KEYS = ["dataset", "folds", "method", "variant", "metric"]
 
 
 def build(results: Results) -> pd.DataFrame:
-    """Estimates per (data set, folds, input, method, metric); the input is a modality or "all"."""
+    """Estimates per (data set, folds, method, metric)."""
     records = results.records
-    records = records[records["regime"].eq(REGIME)].rename(columns={"query": "input", "gallery": "folds"})
-    tasks = records[["dataset", "folds", "input"]].drop_duplicates().itertuples(index=False, name=None)
+    records = records[records["regime"].eq(REGIME)].rename(columns={"gallery": "folds"})
+    tasks = records[["dataset", "folds"]].drop_duplicates().itertuples(index=False, name=None)
     probed = [*records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)]
     contestants = [one for one in results.contestants(REGIME) if one[1] == "main"]
     rows = [
@@ -35,8 +35,7 @@ def build(results: Results) -> pd.DataFrame:
 
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """One row per data set, kind of folds and method, for probes that see all modalities."""
-    frame = frame[frame["input"] == "all"]
+    """One row per data set, kind of folds and method, of probes that see all modalities."""
     labels = [
         "Logistic regression on raw features" if m == RAW else results.label(m, v)
         for m, v in frame[["method", "variant"]].itertuples(index=False, name=None)
@@ -45,8 +44,8 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     shown = spread(frame, {"dataset": "data set", "folds": "folds", "label": "method"}, "metric", METRICS)
     shown.attrs["notes"] = [
         MEAN_NOTE,
-        "With more than two classes AUC, sensitivity and specificity are means over classes, one against the rest. "
-        "Probes of single modalities stand in the CSV.",
+        "With more than two classes AUC, sensitivity and specificity are means over classes, one against the rest.",
+        "Hyper-parameters are those searched for zero-shot retrieval, also where a data set is trained from scratch.",
         *refusals(results),
     ]
     return shown

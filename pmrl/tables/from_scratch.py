@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pmrl.records import PAIR_COSINE
-from pmrl.results import FOUNDATION, Results
+from pmrl.results import FOUNDATION, PAIR_COSINE, Results
 from pmrl.statistics import summarize
 from pmrl.tables import any_modality
 from pmrl.tables.cells import MEAN_NOTE, complete, refusals, spread

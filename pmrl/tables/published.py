@@ -33,9 +33,9 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     frame = frame[frame["metric"].isin(SHOWN_METRICS)]
     methods = list(dict.fromkeys(frame["method"]))
     keys = ["source", "setting", "dataset", "direction", "metric"]
-    rows = []
+    rows, seeds = [], frame["n"].max()
     for names, part in frame.groupby(keys, sort=False):
-        cells = {row.method: _cell(row) for row in part.itertuples()}
+        cells = {row.method: _cell(row, seeds) for row in part.itertuples()}
         source, setting, dataset, direction, metric = names
         line = {"source": source, "setting": SETTINGS[setting], "data set": dataset}
         line |= {"direction": direction.replace("_to_", " → ").replace("_", " "), "metric": metric}
@@ -46,7 +46,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         "Published values are transcriptions by third parties or re-measurements of released checkpoints, as the "
         "column “witness” of the CSV says; where several papers measured one method, their numbers differ by 2–3 "
         "points. Ours: mean ± half of the 95 % t-interval over seeds, each method's own score, the top 50 re-ranked "
-        "where the method trains a matching head.",
+        "where the method trains a matching head; n is given where a seed is missing.",
     ]
     return shown
 
@@ -76,5 +76,7 @@ def _ours(results: Results, setting: str) -> pd.DataFrame:
     )
 
 
-def _cell(row: object) -> str:
-    return text(row.value, row.low, row.high) if row.source == OURS else f"{row.value:.1f}"
+def _cell(row: object, seeds: float) -> str:
+    if row.source != OURS:
+        return f"{row.value:.1f}"
+    return text(row.value, row.low, row.high) + (f" (n={row.n:.0f})" if row.n < seeds else "")

@@ -1,4 +1,4 @@
-"""Retrieval between text and speech or sound, for the data sets that have both."""
+"""Retrieval between a text anchor and speech or sound, for the data sets that have both."""
 
 import pandas as pd
 
@@ -11,12 +11,14 @@ CAPTION = (
     "recall@k in percent (higher is better), median rank (lower is better)."
 )
 AUDIO = ("audio", "speech", "sound")
+TEXT = ("text", "caption", "subtitle", "transcript", "name", "description")
 
 
 def sides(results: Results) -> dict[str, tuple[str, str]]:
     """{data set: (its text, its audio)}, for the data sets whose anchor is a text beside an audio modality."""
     audio = {dataset: [m for m in card["modalities"] if m in AUDIO] for dataset, card in results.cards.items()}
-    return {dataset: (results.anchor(dataset), found[0]) for dataset, found in audio.items() if found}
+    texts = {dataset: results.anchor(dataset) for dataset in audio if results.anchor(dataset) in TEXT}
+    return {dataset: (text, audio[dataset][0]) for dataset, text in texts.items() if audio[dataset]}
 
 
 def build(results: Results) -> pd.DataFrame:

@@ -32,7 +32,8 @@ def test_small_classes_are_left_out():
     labels = np.array(["a"] * 20 + ["b"] * 20 + ["rare"] * 9)
     features = np.random.default_rng(0).normal(size=(49, 3))
     (found,) = probes(features, labels, np.arange(49).astype(str), seed=0)
-    assert found.n == 40
+    assert found.n == 40 and (found.rows == np.arange(40)).all()
+    assert found.accuracy == pytest.approx(100 * found.correct.mean())
     assert probes(features[:20], labels[:20], labels[:20], seed=0) == []
 
 

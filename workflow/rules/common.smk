@@ -13,12 +13,13 @@ from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.figures import available as available_figures
 from pmrl.settings import (
+    applicable,
     check_config,
     cost_settings,
     folder_of,
     foundation_settings,
     run_settings,
-    runs,
+    run_folders,
     searches,
     study_settings,
     sweep_settings,
@@ -38,13 +39,14 @@ BEGAN = time.time()
 RESULTS = config["results"]
 DATA = config["data"]
 DATASETS = STUDY["datasets"]
-RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "run.json"]
+RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "contributions.parquet", "run.json"]
 # Editing one of these changes every result; a method's own file is an input of its own jobs alone.
 SHARED_CODE = [
     "analyses",
     "checkpoints",
     "contrastive",
     "corruption",
+    "data/store",
     "diagnosis",
     "evaluation",
     "matching",

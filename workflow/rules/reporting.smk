@@ -1,33 +1,21 @@
 # Records to tables and figures. None of these jobs imports torch.
 
 
-def run_folders():
-    """Every run of the study: the foundations, then all methods and variants."""
-    kinds = [f"{dataset}/foundation" for dataset in DATASETS] + [
-        "/".join(run) for run in runs(config) if run[0] in DATASETS
-    ]
-    return [f"{RESULTS}/runs/{kind}/seed_{seed}" for kind in kinds for seed in range(config["seeds"])]
-
-
-def tables():
-    return config["tables"] or applicable(available_tables())
-
-
-def figures():
-    return config["figures"] or applicable(available_figures())
-
-
-def applicable(names):
-    """Without those that only a study from random weights has anything to say in."""
-    return [name for name in names if name != "from_scratch" or "scratch" in config["regimes"]]
+def study_folders():
+    """The folder of every run of the study."""
+    return [f"{RESULTS}/runs/{run}" for run in run_folders(config)]
 
 
 def artefacts():
     """All files that a complete study leaves for people."""
     return [
         f"{RESULTS}/records.parquet",
-        *expand(f"{RESULTS}/tables/{{name}}.{{format}}", name=tables(), format=["csv", "md", "tex", "html"]),
-        *expand(f"{RESULTS}/figures/{{name}}.{{format}}", name=figures(), format=["pdf", "png"]),
+        *expand(
+            f"{RESULTS}/tables/{{name}}.{{format}}",
+            name=applicable(config, "tables"),
+            format=["csv", "md", "tex", "html"],
+        ),
+        *expand(f"{RESULTS}/figures/{{name}}.{{format}}", name=applicable(config, "figures"), format=["pdf", "png"]),
     ]
 
 
@@ -43,17 +31,18 @@ def costs():
 
 rule collect:
     input:
-        [f"{folder}/{file}" for folder in run_folders() for file in RUN_FILES],
+        [f"{folder}/{file}" for folder in study_folders() for file in RUN_FILES],
         sweeps(),
     output:
         f"{RESULTS}/records.parquet",
         f"{RESULTS}/ranks.parquet",
         f"{RESULTS}/curves.parquet",
+        f"{RESULTS}/contributions.parquet",
         f"{RESULTS}/methods.json",
     log:
         f"{RESULTS}/logs/collect.log",
     params:
-        folders=run_folders(),
+        folders=study_folders(),
         results=RESULTS,
     shell:
         "pmrl collect {params.folders:q} --results {params.results:q} 2>&1 | tee {log:q}"

@@ -4,6 +4,10 @@
 rule search:
     input:
         store=f"{DATA}/{{dataset}}.checksum",
+        methods=lambda wildcards: [
+            source(method_file(name)) for name in {config["foundation_method"], wildcards.method}
+        ],
+        code=[*shared_code(), source("pmrl/tuning.py")],
     output:
         f"{RESULTS}/tuning/{{dataset}}/{{method}}/{{variant}}.csv",
     log:
@@ -12,7 +16,7 @@ rule search:
     params:
         results=RESULTS,
         data=DATA,
-        settings=as_json(tuning_settings(config)),
+        settings=lambda wildcards: as_json(tuning_settings(config, wildcards.method, wildcards.variant)),
     shell:
         "pmrl tune --settings {params.settings:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
