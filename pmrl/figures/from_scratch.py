@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from pmrl.figures import style
 from pmrl.results import PAIR_COSINE, PROPOSED, Results
@@ -12,8 +13,9 @@ from pmrl.statistics import summarize
 from pmrl.tables.from_scratch import STAGE
 
 GRADIENT = "gradient_of_"
+VARIANT_COLOR = "#7A2E00"
 SHOWN_VARIANTS = ("main", "from_scratch")
-PANELS = ("recall@1 (%)", "σ₁/√k", "cosine per pair", "opposed vectors (%)", "gradient of each term")
+PANELS = ("recall@1 (%)", "σ₁/√k", "cosine per pair", "opposed vectors (%)", "gradients")
 
 
 def draw(results: Results) -> Figure:
@@ -57,7 +59,7 @@ def _look(results: Results, contestant: tuple[str, str]) -> dict:
     method, variant = contestant
     look = style.look(results, method)
     return {
-        "color": look["color"] if variant == "main" else style.MAIN_COLOR,
+        "color": look["color"] if variant == "main" else VARIANT_COLOR,
         "linestyle": look["linestyle"] if variant == "main" else (0, (3, 1)),
     }
 
@@ -72,22 +74,26 @@ def _band(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
 
 
 def _pairs(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
-    """Mean over seeds; the line is the mean over pairs of modalities, the band reaches from lowest to highest."""
+    """Means over seeds of the mean over pairs of modalities (line), and of the lowest and highest pair (band)."""
     if curves.empty:
         return
-    pairs = curves.groupby(["step", "quantity"])["value"].mean().unstack()
-    axes.plot(pairs.index, pairs.mean(axis=1), **look)
-    axes.fill_between(pairs.index, pairs.min(axis=1), pairs.max(axis=1), color=look["color"], alpha=style.BAND, lw=0)
+    by_seed = curves.groupby(["step", "seed"])["value"].agg(["min", "mean", "max"])
+    band = by_seed.groupby("step").mean()
+    axes.plot(band.index, band["mean"], **look)
+    axes.fill_between(band.index, band["min"], band["max"], color=look["color"], alpha=style.BAND, lw=0)
 
 
 def _gradients(axes: Axes, curves: pd.DataFrame) -> None:
-    """Norm of the gradient of every term of PMRL as published, by the unit vectors of a batch."""
-    curves = curves[curves["quantity"].str.startswith(GRADIENT)]
+    """Norm of the gradient of PMRL's terms as published by the unit vectors of a batch (matching reads tokens)."""
+    curves = curves[curves["quantity"].str.startswith(GRADIENT) & curves["value"].gt(0)]
     for i, (name, part) in enumerate(curves.groupby("quantity", sort=False)):
         mean = part.groupby("step")["value"].mean()
         axes.plot(
             mean.index, mean, color="0.2", linestyle=style.LINES[i % len(style.LINES)], label=name[len(GRADIENT) :]
         )
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
     if not curves.empty:
         axes.legend(fontsize=5.5, handlelength=1.6, title="PMRL as published", title_fontsize=5.5)
