@@ -34,13 +34,28 @@ def check(dataset: "Dataset") -> None:
     check_shapes(dataset)
     ids = dataset.items["id"].to_numpy()
     for modality in dataset.modalities:
-        where = f"{name}: modality {modality!r}"
-        check_finite(where, dataset.pooled[modality], ids)
-        check_finite(f"{where}, tokens", dataset.tokens[modality], ids)
-        check_columns(where, dataset.pooled[modality], dataset.present[modality], dataset.items)
+        parts = (part[modality] for part in (dataset.pooled, dataset.tokens, dataset.present))
+        check_modality(f"{name}: modality {modality!r}", *parts, dataset.items)
     lonely = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0) == 0
     if lonely.any():
         raise UserError(f"{name}: item {ids[lonely.argmax()]!r} has no modality at all; remove it.")
+
+
+def check_modality(
+    where: str, pooled: np.ndarray, tokens: np.ndarray, present: np.ndarray, items: pd.DataFrame
+) -> None:
+    """Test that features and tokens are finite, say something, and do not give the label or the row away.
+
+    Constant columns are refused in features only: tokens may be padded.
+
+    Raises:
+        UserError: naming the item or the column.
+    """
+    ids = items["id"].to_numpy()
+    check_finite(where, pooled, ids)
+    check_finite(f"{where}, tokens", tokens, ids)
+    check_columns(where, pooled, present, items)
+    check_leaks(f"{where}, tokens", tokens.reshape(len(ids), -1)[present], items, present)
 
 
 def check_shapes(dataset: "Dataset") -> None:
@@ -64,6 +79,10 @@ def check_shapes(dataset: "Dataset") -> None:
                 raise UserError(f"{where}: found {found[modality].ndim} dimensions, expected {dimensions}.")
             if len(found[modality]) != count:
                 raise UserError(f"{where}: found {len(found[modality])} rows, expected {count}, one per item.")
+            if 0 in found[modality].shape[1:]:
+                raise UserError(
+                    f"{where}: found the shape {found[modality].shape}; every item needs a number at least."
+                )
         tokens = np.abs(dataset.tokens[modality])
         if (tokens[np.isfinite(tokens)] > LARGEST_TOKEN).any():
             raise UserError(
@@ -137,12 +156,28 @@ def check_columns(where: str, pooled: np.ndarray, present: np.ndarray, items: pd
         raise UserError(
             f"{where}: column {constant.argmax()} is constant over all items and carries nothing; remove it."
         )
-    # Strictly rising with the row: a row number or an id, not a measurement.
+    check_leaks(where, values, items, present)
+
+
+def check_leaks(where: str, values: np.ndarray, items: pd.DataFrame, present: np.ndarray) -> None:
+    """Refuse columns that say everything: the label, or the row number.
+
+    Args:
+        where: what the columns belong to, for the message.
+        values: (present items, columns).
+        items: the table of items.
+        present: (items,) which of them have the modality.
+
+    Raises:
+        UserError: naming the column by its number, counted from 0.
+    """
+    # Strictly rising or falling with the row: a row number or an id, not a measurement.
     if len(values) >= LEAK_CLASS_SIZE:
-        rising = (np.diff(values, axis=0) > 0).all(axis=0)
-        if rising.any():
+        steps = np.diff(values.astype(np.float64), axis=0)
+        ordered = (steps > 0).all(axis=0) | (steps < 0).all(axis=0)
+        if ordered.any():
             raise UserError(
-                f"{where}: column {rising.argmax()} rises with every row like a row number; "
+                f"{where}: column {ordered.argmax()} rises or falls with every row like a row number; "
                 "an id must not be a feature. Remove it."
             )
     labels = items["label"].to_numpy()[present]

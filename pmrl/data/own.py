@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from pmrl.data import built_in, learnability, store
-from pmrl.data.checks import check_columns, check_finite, check_items
+from pmrl.data.checks import check_items, check_modality
 from pmrl.data.encoders import cut
 from pmrl.data.readers import Features, read_features, read_table
 from pmrl.data.splits import split_by_group
@@ -78,9 +78,7 @@ def read(path: Path) -> Dataset:
         given = read_features(file, list(ids), entry.get("gaps", False))
         pooled[name], tokens[name] = _vectors(file, given, entry.get("tokens"))
         present[name] = given.present
-        check_finite(str(file), pooled[name], ids)
-        check_finite(str(file), tokens[name], ids)
-        check_columns(str(file), pooled[name], given.present, items)
+        check_modality(str(file), pooled[name], tokens[name], given.present, items)
         modalities[name] = Modality(entry.get("description", name), entry.get("encoder", "as given"))
     described = {key: card.get(key, "not stated") for key in ("origin", "license", "citation")}
     return store.completed(

@@ -3,6 +3,8 @@
 Nothing here ever loads a pickle, so no file can run code.
 """
 
+import csv
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
@@ -41,12 +43,22 @@ def read_table(path: Path) -> pd.DataFrame:
     require(path)
     try:
         if path.suffix == ".csv":
+            _check_header(path)
             return pd.read_csv(path, dtype=str, keep_default_na=False)
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: cannot be read as a table ({_first_line(error)}).") from error
     raise UserError(f"{path}: found the kind {path.suffix!r}, expected a table, .csv or .parquet.")
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that names a column twice, which pandas would rename."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = next(csv.reader(file), [])
+    for name in header:
+        if header.count(name) > 1:
+            raise UserError(f"{path}: column {name!r} stands {header.count(name)} times in the header; expected once.")
 
 
 def read_features(path: Path, ids: list[str], gaps: bool) -> Features:
@@ -120,6 +132,9 @@ def _from_arrays(path: Path, arrays: dict[str, np.ndarray], ids: list[str]) -> F
             f"{path}: features has the shape {arrays['features'].shape}, expected (items, columns) or "
             "(items, tokens, width)."
         )
+    for key in ("features", "tokens"):
+        if key in arrays and 0 in arrays[key].shape:
+            raise UserError(f"{path}: {key} has the shape {arrays[key].shape}, expected at least one number per item.")
     order = np.arange(len(ids))
     if "ids" in arrays:
         found = [str(key) for key in arrays["ids"]]
@@ -162,7 +177,7 @@ def _compare_ids(path: Path, found: list[str], ids: list[str], gaps: bool) -> No
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
     try:
         return {"features": np.load(path, allow_pickle=False)}
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         raise UserError(f"{path}: cannot be read as an array of numbers ({_first_line(error)}).") from error
 
 
@@ -174,7 +189,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
                     raise UserError(f"{path}: the archive holds the path {name!r}, which leads out of its folder.")
         with np.load(path, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, OSError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: cannot be read as arrays of numbers ({_first_line(error)}).") from error
 
 

@@ -138,9 +138,10 @@ def load(folder: Path, verify: bool = True) -> Dataset:
     missing = [name for name in (ITEMS, FEATURES) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder}: {' and '.join(missing)} missing; run `pmrl prepare {card.name}` again.")
-    if verify and sha256(*_content(folder)) != card.checksum:
+    found = sha256(*_content(folder)) if verify else card.checksum
+    if found != card.checksum:
         raise UserError(
-            f"{folder}: the checksum of the files is not the one in {CARD}; "
+            f"{folder}: the checksum of the files is {found[:12]}…, expected {card.checksum[:12]}… as in {CARD}; "
             f"the store was changed or damaged. Run `pmrl prepare {card.name}` to build it again."
         )
     try:

@@ -243,6 +243,29 @@ def save_features(values, **others):
     return lambda path: np.savez(path, features=values, **others)
 
 
+def damaged_archive(card):
+    path = card.parent / "word.npz"
+    np.savez_compressed(path, features=views()[1])
+    raw = bytearray(path.read_bytes())
+    raw[200:260] = bytes(60)
+    path.write_bytes(raw)
+    edit(card, modalities={"sound": {"file": "sound.csv"}, "word": {"file": "word.npz"}})
+
+
+def huge_array(card):
+    path = card.parent / "word.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (80, 10**12)})
+
+
+def label_in_tokens(card):
+    label = items()["label"].str[-1].astype(float).to_numpy()
+    noise = np.random.default_rng(3).normal(size=(80, 2, 1))
+    tokens = np.concatenate([np.tile(label[:, None, None], (1, 2, 1)), noise], axis=2)
+    np.savez(card.parent / "word.npz", features=views()[1], tokens=tokens)
+    edit(card, modalities={"sound": {"file": "sound.csv"}, "word": {"file": "word.npz"}})
+
+
 BAD = {
     "one row less in an array": (
         lambda card: np.save(card.parent / "word.npy", views()[1][1:]),
@@ -289,6 +312,20 @@ BAD = {
         lambda card: sound_csv(card, lambda frame: frame.assign(f1=range(80))),
         r"sound\.csv: column 1 .*row number",
     ),
+    "a column twice in the header": (
+        lambda card: sound_csv(card, lambda frame: frame.rename(columns={"f4": "f1"})),
+        r"sound\.csv: column 'f1' stands 2 times in the header",
+    ),
+    "a damaged stream in an archive": (damaged_archive, r"word\.npz: cannot be read as arrays of numbers"),
+    "an array that claims to be larger than any memory": (
+        huge_array,
+        r"word\.npy: cannot be read as an array of numbers",
+    ),
+    "an array without columns": (
+        lambda card: np.save(card.parent / "word.npy", np.zeros((80, 0))),
+        r"word\.npy: features has the shape \(80, 0\), expected at least one number",
+    ),
+    "the label in the tokens": (label_in_tokens, r"word\.npz.*tokens: column 0 .*label in disguise"),
     "no id column in a modality": (
         lambda card: sound_csv(card, lambda frame: frame.drop(columns="id")),
         r"sound\.csv: there is no column 'id'; found f0, f1",

@@ -166,6 +166,12 @@ def one_hot_label():
     return data
 
 
+def label_in_tokens():
+    data = dataset()
+    data.tokens["word"][:, 1, 1] = data.items["label"] == "label-1"
+    return data
+
+
 def row_number():
     data = dataset()
     data.pooled["word"][:, 4] = np.arange(len(data.items))
@@ -207,6 +213,20 @@ BROKEN = {
     "label as a code": (label_code, "column 1.*label in disguise"),
     "label as an indicator": (one_hot_label, "column 1.*'label-2'.*label in disguise"),
     "row number": (row_number, "'word'.*column 4.*row number"),
+    "falling row number": (
+        lambda: with_array("pooled", lambda rows: np.column_stack([rows[:, 1:], -np.arange(len(rows))])),
+        "'sound'.*column 5 rises or falls",
+    ),
+    "label in the tokens": (label_in_tokens, "'word', tokens: column 4 .*label in disguise"),
+    "row number in the tokens": (
+        lambda: with_array("tokens", lambda x: np.concatenate([x, np.arange(len(x))[:, None, None] * [[[1], [1]]]], 2)),
+        "'sound', tokens: column 3 rises or falls",
+    ),
+    "no columns": (lambda: with_array("pooled", lambda rows: rows[:, :0]), r"pooled: found the shape \(80, 0\)"),
+    "tokens without width": (
+        lambda: with_array("tokens", lambda x: x[:, :, :0]),
+        r"tokens: found the shape \(80, 2, 0\)",
+    ),
     "constant": (constant_column, "'word'.*column 3 is constant"),
     "wrong anchor": (lambda: replace(dataset(), card=card(anchor="smell")), "'smell' is not a modality"),
     "one modality": (lambda: dataset(("sound",)), "at least 2"),
