@@ -46,6 +46,7 @@ class Measured:
         embeddings: one row per embedded test item, of the first seed's main variants only.
         examples: one row per retrieved item, of the same runs.
         contributions: one row per item and measure, see ``pmrl.records.contribution_rows``.
+        parameters: how many each part of the network has.
         began: when the run began, by ``time.perf_counter``.
     """
 
@@ -54,6 +55,7 @@ class Measured:
     embeddings: list[pd.DataFrame] = field(default_factory=list)
     examples: list[pd.DataFrame] = field(default_factory=list)
     contributions: list[pd.DataFrame] = field(default_factory=list)
+    parameters: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 
 
@@ -77,6 +79,8 @@ def measure_retrieval(run: Run, network: Network, method: Method, regime: str, m
     batch = split_batch(run, "test")
     if len(batch) < 2:
         raise UserError(f"Data set {run.dataset.card.name!r}: the test split has {len(batch)} instances; need 2.")
+    parts = {"encoders": network.encoders, "fused": network.heads.fused, "matching": network.heads.matching}
+    measured.parameters = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
     results = evaluate(embed(network, batch), method)
     context = {**run.context, "regime": regime}
     measured.records += record_rows(context, results)

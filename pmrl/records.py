@@ -178,7 +178,7 @@ def busy_seconds(results: Path, since: float) -> float:
 
 
 def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Title, reference, colour and variants of each method, in order of appearance."""
+    """Title, reference, colour, variants and sizes (per data set) of each method, in order of appearance."""
     methods: dict[str, dict[str, Any]] = {}
     for folder in folders:
         run = json.loads((folder / RUN_FILES["description"]).read_text())
@@ -186,6 +186,7 @@ def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
             run["method"],
             {"title": run["title"], "reference": run["reference"], "color": run["color"], "variants": []},
         )
+        entry.setdefault("parameters", {})[run["dataset"]] = run["parameters"]
         if run["method"] == "foundation":
             entry["title"] = f"Foundation ({run['title']})"
         if run["variant"] not in entry["variants"]:

@@ -20,7 +20,8 @@
     dataset, method, variant, seed, measure ("pairs": mean recall@1 over ordered pairs by cosine; "anchor": from the
     anchor to the others and back by the own score; "accuracy" of a probe), corruption (as in records; of "accuracy"
     the kind of folds), level, item (id), value (percent; the mean over the items is the measure).
-``methods.json``: {method: {title, reference, color, variants: [names]}}.
+``methods.json``: {method: {title, reference, color, variants: [names], parameters: {dataset: {"encoders", "fused",
+    "matching": number}}}}.
 ``data/<dataset>/card.yaml``, ``items.parquet``, ``pictures.parquet``: the feature store.
 ``costs.parquet``: method, modalities (int, k), parameters (int), step_milliseconds, epoch_seconds,
     peak_megabytes.

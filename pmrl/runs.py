@@ -302,6 +302,7 @@ def description(
         "settings": run.settings,
         "data_checksum": run.dataset.card.checksum,
         "busy_seconds": round(time.perf_counter() - measured.began, 3),
+        "parameters": measured.parameters,
         "training_seconds": {stage: round(seconds, 3) for stage, (_, seconds) in stages.items()},
         "versions": {
             "pmrl": pmrl.__version__,

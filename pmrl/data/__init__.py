@@ -113,6 +113,11 @@ def input_files(name: str, folder: Path | None = None) -> list[Path]:
     return [*code_files(name), *_find(name, folder).files]
 
 
+def package_versions(name: str, folder: Path | None = None) -> dict[str, str]:
+    """The installed versions of the packages that a data set is built from and encoded by."""
+    return _find(name, folder).versions
+
+
 def card_path(name: str | Path) -> Path | None:
     """The card of a data set of the user's own, given by its path or by its name; None for others."""
     if Path(name).suffix in (".yaml", ".yml"):

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from pmrl.figures import style
-from pmrl.results import Results
+from pmrl.results import PROPOSED, Results
 
 LOSS, MODULE, VALUE = "#F3D9C9", "#DCE9F4", "#F2F2F2"
 SHOWN = 4  # modalities; more are summed up
@@ -19,11 +19,12 @@ def draw(results: Results) -> Figure:
     dataset = results.datasets[-1]
     network = results.study.get("network", {})
     d = network.get("dimension", "d")
+    sizes = results.methods.get(PROPOSED, {}).get("parameters", {}).get(dataset, {})
     figure, axes = plt.subplots(figsize=(style.FULL_WIDTH, 3.3))
-    axes.set(xlim=(-0.5, 100.5), ylim=(0, 46))
+    axes.set(xlim=(-0.5, 100.5), ylim=(-1.5, 46))
     axes.axis("off")
     modalities = results.cards[dataset]["modalities"]
-    names = list(modalities)[:SHOWN]
+    names, k = list(modalities)[:SHOWN], len(modalities)
     rows = [40 - 10 * i for i in range(len(names))]
     for y, name in zip(rows, names, strict=True):
         about = modalities[name]
@@ -33,7 +34,6 @@ def draw(results: Results) -> Figure:
         _arrow(axes, (35.5, y), (42, 29 + (y - 25) * 0.25))
     if len(modalities) > SHOWN:
         axes.text(0, 0.5, f"and {len(modalities) - SHOWN} more modalities of {dataset}", fontsize=6)
-    k = len(modalities)
     axes.plot([17, 37], [3.5, 3.5], color="0.3", lw=0.8)
     for x in (17, 37):
         axes.plot([x, x], [3.5, 5.0], color="0.3", lw=0.8)
@@ -43,7 +43,11 @@ def draw(results: Results) -> Figure:
     _box(axes, (72, 19.5, 28, 9), LOSS, "instance regularisation\n$u_1$ of different instances repel ($\\tau_2$)")
     width = network.get("width")
     tokens = f"transformer on tokens of width {width}" if width else "transformer on tokens"
-    _box(axes, (72, 0.5, 28, 9), LOSS, f"instance matching\n{tokens}:\nsame instance?")
+    matching = f"\n{sizes['matching']:,} parameters" if sizes else ""
+    _box(axes, (72, -1, 28, 11), LOSS, f"instance matching\n{tokens}:\nsame instance?{matching}")
+    if sizes:
+        label = f"encoders and projections of {k} modalities: {sizes['encoders']:,} parameters"
+        axes.text(0, 45.3, label, fontsize=6, va="center")
     _arrow(axes, (56, 33), (72, 39.5), "singular values $\\sigma_1…\\sigma_k$")
     _arrow(axes, (56, 25), (72, 24), "leading direction $u_1$")
     axes.set_title(f"PMRL on {results.title(dataset)}: k = {k} modalities, no anchor", loc="left", fontweight="bold")

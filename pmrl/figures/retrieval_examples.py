@@ -16,11 +16,10 @@ PICTURES = ("picture", "drawing", "glyph", "strokes", "parts", "structure", "fin
 PICTURES += ("pix", "fou", "kar", "zer", "fac", "mor")
 RIGHT = "#009E73"
 SHOWN = 5
-QUERIES = 2  # per data set
 
 
 def draw(results: Results, rival: str | None = None) -> Figure:
-    """Two queries per data set, one line of answers for PMRL and one for the rival.
+    """A query of each data set, or two of each where there are few; a line of answers for PMRL and one for the rival.
 
     Args:
         results: the results folder.
@@ -32,11 +31,13 @@ def draw(results: Results, rival: str | None = None) -> Figure:
     blocks = [
         (dataset, *key)
         for dataset in results.datasets
-        for key in _queries(examples[examples["dataset"] == dataset], len(shown))
+        for key in _queries(examples[examples["dataset"] == dataset], len(shown))[
+            : 2 if len(results.datasets) < 3 else 1
+        ]
     ]
     if not blocks:
         return style.empty("No retrieved examples have been recorded yet.")
-    figure = plt.figure(figsize=(style.FULL_WIDTH, 1.9 * len(blocks)))
+    figure = plt.figure(figsize=(style.FULL_WIDTH, 1.6 * len(blocks)))
     bands = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
     shelves = {dataset: Shelf(results, dataset) for dataset in results.datasets}
     for band, (dataset, query, gallery, item) in zip(bands, blocks, strict=True):
@@ -80,7 +81,7 @@ def _queries(examples: pd.DataFrame, methods: int) -> list[tuple[str, str, str]]
     found = examples.groupby(["query", "gallery"], sort=False)["correct"].sum().rename("found").reset_index()
     firsts = answered.drop_duplicates(["query", "gallery"]).merge(found, on=["query", "gallery"])
     best = firsts.sort_values("found", ascending=False, kind="stable").drop_duplicates("gallery")
-    return [*best[["query", "gallery", "item"]].itertuples(index=False, name=None)][:QUERIES]
+    return [*best[["query", "gallery", "item"]].itertuples(index=False, name=None)]
 
 
 def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, methods: list[str]) -> None:

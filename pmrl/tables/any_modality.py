@@ -17,6 +17,7 @@ CAPTION = (
 )
 SCOPES = {"all": "all pairs", "anchor": "with the anchor", "other": "without the anchor"}
 SHARE = "pmrl_better"
+EVERYWHERE = "all data sets"
 TASK = ("cosine", False)
 
 
@@ -75,8 +76,19 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         share = shares.loc[key] if key in shares.index else None
         texts.append("–" if share is None else f"{share['mean']:.0f} % of {share['n_pairs']:.0f}")
     shown.insert(len(shown.columns) - 1, "pairs in which PMRL is better", texts)
-    shown.attrs["notes"] = [MEAN_NOTE, MARK_NOTE, *refusals(results)]
+    shown.attrs["notes"] = [*_share_notes(frame), MEAN_NOTE, MARK_NOTE, *refusals(results)]
     return shown
+
+
+def _share_notes(frame: pd.DataFrame) -> list[str]:
+    """One sentence per regime: how often PMRL is better, over the pairs of all data sets."""
+    overall = frame[frame["dataset"].eq(EVERYWHERE)]
+    return [
+        f"Over the pairs of all data sets, {regime}, PMRL is better than "
+        + ", ".join(f"{row.label} in {row.mean:.0f} % of {row.n_pairs:.0f}" for row in part.itertuples())
+        + "."
+        for regime, part in overall.groupby("regime", sort=False)
+    ]
 
 
 def _expected(results: Results, records: pd.DataFrame) -> pd.DataFrame:
@@ -121,4 +133,8 @@ def _shares(records: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     gains["better"] = 100.0 * (gains["gain"] > 0)
     shares = gains.groupby(groups, sort=False)["better"].agg(mean="mean", n_pairs="count").reset_index()
     kept = frame[groups].drop_duplicates()
-    return shares.merge(kept, on=groups).assign(scope=SHARE, n=0, mark="")
+    shares = shares.merge(kept, on=groups)
+    overall = shares.assign(better=shares["mean"] * shares["n_pairs"]).groupby(groups[1:], sort=False)
+    overall = overall.agg(better=("better", "sum"), n_pairs=("n_pairs", "sum")).reset_index()
+    overall = overall.assign(dataset=EVERYWHERE, mean=overall.pop("better") / overall["n_pairs"])
+    return pd.concat([shares, overall]).assign(scope=SHARE, mark="")

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from pmrl import cli
 from pmrl.cli import main
 from pmrl.discovery import BASELINES
 from pmrl.errors import UserError
@@ -99,3 +100,33 @@ def test_list_names_everything(capsys):
     shown = capsys.readouterr().out
     for name in ("digits", "emoji", "pmrl", "gram", "retrieval_zero_shot", "any_modality"):
         assert name in shown
+
+
+def test_a_full_disk_is_an_error_also_while_tensors_are_written(tmp_path):
+    """The limit on file sizes makes the operating system refuse the write, as a full disk does."""
+    code = (
+        "import resource, signal, torch\n"
+        "from pathlib import Path\n"
+        "from pmrl.checkpoints import save_checkpoint\n"
+        "from pmrl.errors import UserError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "network = torch.nn.Linear(100, 100)\n"
+        "try:\n"
+        f"    save_checkpoint(Path({str(tmp_path / 'x.safetensors')!r}), network, network, 'mark')\n"
+        "except UserError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "x.safetensors: could not be written" in done.stdout and "Free some disk space" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch, capsys):
+    def missing(*arguments):
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+
+    monkeypatch.setattr(cli, "list_names", missing)
+    assert cli.main(["list"]) == 2
+    message = capsys.readouterr().err
+    assert "the package sklearn is missing" in message and "pip install" in message

@@ -8,7 +8,7 @@ import torch
 from example_data import synthetic_dataset
 
 from pmrl.errors import UserError
-from pmrl.evaluation import RERANKED_CANDIDATES, evaluate
+from pmrl.evaluation import RERANKED_CANDIDATES, contributions, evaluate, evaluate_pairs
 from pmrl.method import build_method
 from pmrl.networks import Batch, Network, NetworkSettings
 from pmrl.training import embed
@@ -98,6 +98,23 @@ def test_matching_logits_of_a_pair_do_not_depend_on_the_other_pairs(layers):
             rows = torch.stack([anchor, other])
             alone = head(head.read(embeddings.rows(rows)), torch.tensor([[0]]), torch.tensor([1]))
             torch.testing.assert_close(together[i, j], alone[0, 0], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.4])
+def test_contributions_of_the_items_average_to_the_mean_recall(absent):
+    embeddings = embedded(absent)
+    results = evaluate_pairs(embeddings, embeddings)
+    values = contributions(results, len(embeddings))
+    assert values.mean() == pytest.approx(np.mean([result.metrics()["recall@1"] for result in results]))
+    asked = torch.cat([result.queries for result in results]).unique()
+    silent = np.setdiff1d(np.arange(len(embeddings)), asked.numpy())
+    assert not values[silent].any(), "an item that asks nothing adds nothing"
+
+
+def test_two_modalities_are_re_ranked_too():
+    embeddings = embedded().select(("alpha", "beta"))
+    results = evaluate(embeddings, build_method("vast", {}))
+    assert find(results, "alpha", "beta", "own", reranked=True) and find(results, "beta", "alpha", "own", reranked=True)
 
 
 def test_metrics_are_percentages_of_the_queries():

@@ -1,10 +1,14 @@
 """The config: what is filled in, and what is refused with which words."""
 
+import dataclasses
+import re
+
 import pytest
 import yaml
 
-from pmrl.discovery import ROOT
+from pmrl.discovery import ROOT, hyperparameter_names, method_files
 from pmrl.errors import UserError
+from pmrl.method import load_method
 from pmrl.settings import check_config, load_config, read_yaml, run_settings, runs
 
 
@@ -132,3 +136,28 @@ def test_a_variants_own_search_goes_before_that_of_its_method(tmp_path):
     found = {v: run_settings(config, "digits", "pmrl", v)["hyperparameters"] for v in ("main", "a", "b")}
     assert found["main"] == found["b"] == {"learning_rate": 0.01}
     assert found["a"] == {"learning_rate": 0.02, "matching_weight": 0}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"classification": {"digitz": "zero_shot"}}, "unknown data set 'digitz'. Valid data sets: "),
+        ({"sensitivity": {"datasets": ["digitz"]}}, "unknown data set 'digitz'"),
+        ({"cost": "digitz"}, "unknown data set 'digitz'"),
+        (
+            {"variants": {"pmrl": {"x": {"matching_wieght": 0}}}},
+            "variants.pmrl.x: unknown hyper-parameter 'matching_wieght'. Valid hyper-parameters: learning_rate, ",
+        ),
+        ({"network": {"width": 10, "attention_heads": 4}}, "network.attention_heads: 4 does not divide network.width"),
+        ({"tuned": "config/no_such_file.yaml"}, "tuned: there is no file 'config/no_such_file.yaml'"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_runs(config, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        check_config(config, "config")
+
+
+def test_every_hyper_parameter_of_every_method_may_be_set_by_a_variant():
+    for method in method_files():
+        fields = [field.name for field in dataclasses.fields(load_method(method).Hyperparameters)]
+        assert set(fields) <= set(hyperparameter_names(method))

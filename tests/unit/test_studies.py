@@ -63,6 +63,23 @@ def test_costs_grow_with_the_modalities(make_store, tmp_path):
         assert part.sort_values("modalities")["parameters"].is_monotonic_increasing
 
 
+def test_a_method_that_fails_has_no_costs_and_is_named(make_store, tmp_path, monkeypatch, capsys):
+    def fail(self, embeddings):
+        raise ValueError("out of order")
+
+    monkeypatch.setattr(load_method("gram"), "loss", fail)
+    table = pd.read_parquet(measure_costs(CONFIG, make_store(), tmp_path, CPU))
+    assert set(table["method"]) == {"pmrl"}
+    assert "no costs of 'gram'" in (message := capsys.readouterr().err) and "out of order" in message
+
+
+def test_costs_of_a_method_are_kept_when_another_joins(make_store, tmp_path):
+    alone = pd.read_parquet(measure_costs({**CONFIG, "methods": ["pmrl"]}, make_store(), tmp_path, CPU))
+    both = pd.read_parquet(measure_costs(CONFIG, make_store(), tmp_path, CPU))
+    pd.testing.assert_frame_equal(both[both["method"] == "pmrl"].reset_index(drop=True), alone)
+    assert "gram" in set(both["method"])
+
+
 def test_fewer_modalities_keep_the_instances(make_store):
     dataset = make_store()
     part = with_modalities(dataset, ["alpha", "gamma"])

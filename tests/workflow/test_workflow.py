@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from pmrl.figures import ablation
+from pmrl.results import Results
+
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ["Snakefile", "results/reference", "pmrl", "baselines", "workflow", "config", "profiles", "pyproject.toml"]
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
@@ -155,6 +158,8 @@ def test_a_new_file_is_a_new_row_and_reruns_nobody_else(project, edited):
     for table in ("any_modality", "retrieval_zero_shot", "ablation"):
         assert "newcomer" in set(pd.read_csv(project / RESULTS / "tables" / f"{table}.csv")["method"])
     assert "Template" in (project / RESULTS / "tables" / "any_modality.md").read_text()
+    drawn = ablation.draw(Results(project / RESULTS, data=project / "results" / "data"))
+    assert "Template" in {text.get_text() for axes in drawn.axes for text in axes.get_yticklabels()}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +184,56 @@ def test_a_broken_baseline_fails_alone_and_is_named(project, edited, change, mes
     assert not (project / target).exists()
     report = command_line(project, "report", "--config", "config/smoke.yaml")
     assert report.returncode == 0, report.stderr
+
+
+def test_the_rest_of_a_study_and_its_report_finish_beside_a_broken_baseline(project, edited):
+    template = (ROOT / "baselines" / "template_baseline.py").read_text()
+    edited("baselines/broken.py", template.replace("return {", "return {'broken': logits.sum() * float('nan'), "))
+    edited("baselines/sound.py", template)
+    methods = ["broken", "sound"]
+    study = {**SMOKE, "methods": methods, "results": "results/beside", "tables": ["ablation"], "figures": ["ablation"]}
+    edited("config/more.yaml", yaml.safe_dump(study))
+    run = snakemake(project, "--keep-going", "--configfile", "config/more.yaml")
+    assert run.returncode != 0 and "loss term 'broken' is nan" in run.stdout + run.stderr
+    report = command_line(project, "report", "--config", "config/more.yaml")
+    assert report.returncode == 0, report.stderr
+    assert (project / "results/beside/report.html").stat().st_size > 10_000
+    table = pd.read_csv(project / "results/beside/tables/ablation.csv")
+    assert set(table.dropna(subset="mean")["method"]) == {"sound"}
+
+
+def test_a_report_follows_the_runs(project, edited):
+    """A run that has finished since the last report is in the next one."""
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "tables": ["ablation"], "figures": ["ablation"]}))
+    table = project / RESULTS / "tables" / "ablation.csv"
+    before, run = table.stat().st_mtime_ns, project / RESULTS / "runs/digits/gram/main/seed_1/run.json"
+    os.utime(run)
+    assert command_line(project, "report", "--config", "config/more.yaml").returncode == 0
+    assert table.stat().st_mtime_ns > before
+
+
+def test_a_data_set_of_ones_own_is_planned_by_its_name(project, edited):
+    """One card and its files, then the name in the config is all it takes."""
+    folder = project / "datasets" / "birds"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"id": ["a"], "split": ["test"]}).to_csv(folder / "items.csv")
+    for name in ("sound", "word"):
+        (folder / f"{name}.csv").write_text("id,f0\na,1\n")
+    files = {name: {"file": f"{name}.csv"} for name in ("sound", "word")}
+    card = {"name": "birds", "anchor": "word", "items": "items.csv", "modalities": files}
+    (folder / "card.yaml").write_text(yaml.safe_dump(card))
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "datasets": ["birds"], "results": "results/birds"}))
+    jobs = planned(project, configfile="config/more.yaml")
+    shutil.rmtree(folder)
+    assert ("prepare", {"dataset": "birds"}) in jobs and trained(jobs) == set(METHODS)
+
+
+def test_adding_a_method_to_a_study_with_costs_trains_that_method_alone(project, edited):
+    """The table of costs is made again, but only the new method is measured (see the tests of the side studies)."""
+    edited("baselines/newcomer.py", (ROOT / "baselines" / "template_baseline.py").read_text())
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "cost": "digits", "methods": [*METHODS, "newcomer"]}))
+    jobs = planned(project, configfile="config/more.yaml")
+    assert trained(jobs) == {"newcomer"} and "cost" in rules(jobs)
 
 
 def test_more_seeds_train_only_the_new_ones(project, edited):
@@ -264,5 +319,9 @@ def test_the_report_opens_in_a_browser_and_shows_its_tables_and_figures(report):
             wait.until(lambda _, c=category: c in text())
             driver.find_element(By.XPATH, f"//*[normalize-space(text())='{category}']").click()
             wait.until(lambda _, a=artefact: a in text())
+            page = report[1].read_text(encoding="utf-8")
+            assert f"{artefact}.{'html' if category == 'Tables' else 'png'}" in page
+            caption = (ROOT / "workflow" / "report" / f"{artefact}.rst").read_text().split(".")[0]
+            assert " ".join(caption.split()[:4]) in page, "the caption is part of the report"
     finally:
         driver.quit()

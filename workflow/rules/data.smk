@@ -13,6 +13,7 @@ rule prepare:
     threads: 1
     params:
         data=DATA,
+        versions=lambda wildcards: as_json(package_versions(wildcards.dataset, folder_of(config, wildcards.dataset))),
         folder=lambda wildcards: f"--folder={folder_of(config, wildcards.dataset) or ''}",
     shell:
         "pmrl prepare {wildcards.dataset:q} --data {params.data:q} {params.folder:q} 2>&1 | tee {log:q}"
