@@ -20,7 +20,7 @@ def draw(results: Results) -> Figure:
     if not regimes:
         return style.empty("No retrieval by the methods' own scores has been recorded yet.")
     contestants = list(dict.fromkeys(frame[["method", "variant"]].itertuples(index=False, name=None)))
-    height = 0.15 * len(contestants) + 0.55
+    height = 0.125 * len(contestants) + 0.42
     figure, panels = plt.subplots(
         len(results.datasets),
         len(regimes),

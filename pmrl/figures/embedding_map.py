@@ -28,7 +28,7 @@ def draw(results: Results) -> Figure:
     figure, panels = plt.subplots(
         len(datasets),
         len(methods),
-        figsize=(width, (width / max(3, len(methods)) + 0.35) * len(datasets)),
+        figsize=(width, (0.7 * width / max(3, len(methods)) + 0.35) * len(datasets)),
         squeeze=False,
     )
     for row, dataset in zip(panels, datasets, strict=True):

@@ -30,7 +30,7 @@ def draw(results: Results) -> Figure:
     figure, panels = plt.subplots(
         len(datasets),
         len(corruptions),
-        figsize=(style.FULL_WIDTH, 1.55 * len(datasets) + 0.4),
+        figsize=(style.FULL_WIDTH, 1.45 * len(datasets) + 0.4),
         squeeze=False,
     )
     for row, dataset in zip(panels, datasets, strict=True):

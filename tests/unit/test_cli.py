@@ -111,9 +111,9 @@ def test_a_full_disk_is_an_error_also_while_tensors_are_written(tmp_path):
         "from pmrl.errors import UserError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "network = torch.nn.Linear(100, 100)\n"
+        "network, method = torch.nn.Linear(100, 100), torch.nn.Linear(2, 2)\n"
         "try:\n"
-        f"    save_checkpoint(Path({str(tmp_path / 'x.safetensors')!r}), network, network, 'mark')\n"
+        f"    save_checkpoint(Path({str(tmp_path / 'x.safetensors')!r}), network, method, 'mark')\n"
         "except UserError as error:\n"
         "    print(error)\n"
     )

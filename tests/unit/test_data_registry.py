@@ -169,3 +169,23 @@ def test_fourteen_languages_name_every_emoji():
     assert heart["german"] == "rotes herz" and heart["spanish"] == "corazón rojo"
     # Different languages are different strings: no column is a copy of another.
     assert not any((names[a] == names[b]).mean() > 0.3 for a in names for b in names if a != b)
+
+
+def test_polyglot_is_one_item_in_fourteen_languages_each_with_its_mask(monkeypatch, tmp_path):
+    """The whole data set, with features that are quick to make."""
+
+    def lengths(texts):
+        values = np.array([[len(text), sum(map(ord, text))] for text in texts], dtype=np.float32)
+        return values, np.zeros((len(texts), 1, 1), dtype=np.float16)
+
+    monkeypatch.setattr(polyglot, "encode_characters", lengths)
+    monkeypatch.setattr(polyglot.emoji_source, "pictures", lambda table: {})
+    dataset = polyglot.build(tmp_path)
+    assert len(dataset.modalities) == 14 and dataset.anchor in dataset.modalities
+    assert len(dataset.items) > 1500
+    present = np.stack([dataset.present[name] for name in dataset.modalities])
+    assert present.any(axis=0).all()
+    for name in dataset.modalities:
+        assert len(dataset.pooled[name]) == len(dataset.items)
+        assert not dataset.pooled[name][~dataset.present[name]].any()
+    assert (dataset.items.groupby("group")["split"].nunique() == 1).all()
