@@ -140,7 +140,9 @@ def collect(folders: Iterable[Path], results: Path) -> None:
     if not folders:
         raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
     for name in ("records", "ranks", "curves", "contributions"):
-        table = pd.concat([read_table(folder / RUN_FILES[name]) for folder in folders], ignore_index=True)
+        tables = [read_table(folder / RUN_FILES[name]) for folder in folders]
+        # an empty table has no types of its own and would turn numbers into texts
+        table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
         datasets = sorted(table["dataset"].unique()) if name == "records" else datasets
         for column in table.select_dtypes(["object", "string"]):
             table[column] = table[column].astype("string").astype("category")

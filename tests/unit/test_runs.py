@@ -163,6 +163,29 @@ def test_collecting_keeps_every_row_and_describes_every_method(base):
     assert methods["gram"]["title"] == "GRAM"
 
 
+def test_collecting_keeps_numbers_as_numbers_beside_methods_that_log_nothing(base):
+    """A method in closed form has no curves, and the foundation adds nothing to the means of zero-shot retrieval."""
+    folders = [base.folder]
+    for method in ("gcca", "pmrl"):
+        run_method(run := method_run(base, method))
+        folders.append(run.folder)
+    collect(folders, base.results)
+    for name in ("records", "ranks", "curves", "contributions"):
+        table = pd.read_parquet(base.results / f"{name}.parquet")
+        numbers = [column for column in ("value", "rank", "step", "level", "seed") if column in table]
+        assert numbers and all(pd.api.types.is_numeric_dtype(table[column]) for column in numbers), name
+    kept = pd.read_parquet(base.results / "contributions.parquet").query("method == 'pmrl' and corruption == 'none'")
+    records = pd.read_parquet(base.results / "records.parquet").query("method == 'pmrl' and metric == 'recall@1'")
+    clean = records[records["corruption"].eq("none") & records["regime"].eq("zero_shot") & ~records["reranked"]]
+    several = (clean[["query", "gallery"]] == "others").any(axis=1)
+    for measure, rows in (
+        ("pairs", clean[clean["score"].eq("cosine") & ~several]),
+        ("anchor", clean[clean["score"].eq("own") & several]),
+    ):
+        mean = kept[kept["measure"] == measure].groupby("item")["value"].mean().mean()
+        assert mean == pytest.approx(rows["value"].mean(), abs=1e-4)
+
+
 def test_collecting_a_damaged_run_names_its_file(base):
     (base.folder / "ranks.parquet").write_text("not a table")
     with pytest.raises(UserError, match=r"ranks\.parquet: cannot be read"):
