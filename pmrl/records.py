@@ -188,7 +188,7 @@ def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
             run["method"],
             {"title": run["title"], "reference": run["reference"], "color": run["color"], "variants": []},
         )
-        entry.setdefault("parameters", {})[run["dataset"]] = run["parameters"]
+        entry.setdefault("parameters", {})[run["dataset"]] = run.get("parameters", {})
         if run["method"] == "foundation":
             entry["title"] = f"Foundation ({run['title']})"
         if run["variant"] not in entry["variants"]:
