@@ -23,7 +23,7 @@ def text(mean: float, low: float, high: float, decimals: int = 1) -> str:
     if pd.isna(mean):
         return MISSING
     half = MISSING if pd.isna(low) else f"{(high - low) / 2:.{decimals}f}"
-    return f"{mean:.{decimals}f} ± {half}"
+    return f"{mean:.{decimals}f} ± {half}".replace("-", "−")
 
 
 def complete(estimates: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:

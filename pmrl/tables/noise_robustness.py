@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pmrl.results import OTHERS, ZERO_SHOT, Results
+from pmrl.results import FOUNDATION, OTHERS, ZERO_SHOT, Results
 from pmrl.statistics import area_under, summarize
 from pmrl.tables.any_modality import recalls, seed_means
 from pmrl.tables.cells import MEAN_NOTE, complete, refusals, spread
@@ -131,7 +131,7 @@ def _expected(results: Results, corruptions: Sequence[str]) -> pd.DataFrame:
         for dataset in results.datasets
         for corruption in corruptions
         for method, variant in results.contestants()
-        if variant == "main"
+        if variant == "main" and method != FOUNDATION
         for quantity in QUANTITIES
     ]
     return pd.DataFrame(rows, columns=KEYS)
