@@ -71,13 +71,15 @@ class Shelf:
 
 
 def _queries(examples: pd.DataFrame, methods: int) -> list[tuple[str, str, str]]:
-    """The first query that all methods answered, of the pairs that are found most often: (query, gallery, item).
+    """One query of each pair that all methods answered, of the pairs that are found most often: (query, gallery, item).
 
-    Pairs are ordered by how many of their recorded queries any method finds among its five answers, and no gallery
-    is shown twice, so that a person sees what retrieval looks like where it works.
+    It is the first that any method, whichever, finds among its five answers, or the first if none is found. Pairs
+    are ordered by how many of their recorded queries are found so, and no gallery is shown twice: a person sees what
+    retrieval looks like where it works.
     """
-    counts = examples.groupby(["query", "gallery", "item"], sort=False)["method"].nunique()
-    answered = counts[counts >= methods].reset_index()
+    groups = examples.groupby(["query", "gallery", "item"], sort=False)
+    counts = groups.agg(methods=("method", "nunique"), seen=("correct", "any"))
+    answered = counts[counts["methods"] >= methods].reset_index().sort_values("seen", ascending=False, kind="stable")
     found = examples.groupby(["query", "gallery"], sort=False)["correct"].sum().rename("found").reset_index()
     firsts = answered.drop_duplicates(["query", "gallery"]).merge(found, on=["query", "gallery"])
     best = firsts.sort_values("found", ascending=False, kind="stable").drop_duplicates("gallery")
