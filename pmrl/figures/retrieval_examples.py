@@ -65,8 +65,8 @@ class Shelf:
             picture = plt.imread(io.BytesIO(self.pictures[item]))
             axes.imshow(picture, extent=(0.05, 0.95, 0.05, 0.95), cmap="gray", aspect="auto")
         else:
-            caption = textwrap.fill(str(self.captions.get(item, item)), 14, max_lines=4, placeholder=" …")
-            axes.text(0.5, 0.5, caption, ha="center", va="center", fontsize=6)
+            caption = textwrap.fill(str(self.captions.get(item, item)), 13, max_lines=4, placeholder=" …")
+            axes.text(0.5, 0.5, caption, ha="center", va="center", fontsize=4.8)
             axes.text(0.5, 0.03, modality, ha="center", va="bottom", fontsize=5, color="0.4")
 
 

@@ -197,7 +197,7 @@ def test_the_rest_of_a_study_and_its_report_finish_beside_a_broken_baseline(proj
     assert report.returncode == 0, report.stderr
     assert (project / "results/beside/report.html").stat().st_size > 10_000
     table = pd.read_csv(project / "results/beside/tables/ablation.csv")
-    assert set(table.dropna(subset="mean")["method"]) == {"sound"}
+    assert set(table.dropna(subset="mean")["method"]) == {"foundation", "sound"}
 
 
 def test_a_report_follows_the_runs(project, edited):
@@ -228,10 +228,10 @@ def test_a_data_set_of_ones_own_is_planned_by_its_name(project, edited):
 
 def test_adding_a_method_to_a_study_with_costs_trains_that_method_alone(project, edited):
     """The table of costs is made again, but only the new method is measured (see the tests of the side studies)."""
-    edited("baselines/newcomer.py", (ROOT / "baselines" / "template_baseline.py").read_text())
-    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "cost": "digits", "methods": [*METHODS, "newcomer"]}))
+    edited("baselines/latecomer.py", (ROOT / "baselines" / "template_baseline.py").read_text())
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "cost": "digits", "methods": [*METHODS, "latecomer"]}))
     jobs = planned(project, configfile="config/more.yaml")
-    assert trained(jobs) == {"newcomer"} and "cost" in rules(jobs)
+    assert trained(jobs) == {"latecomer"} and "cost" in rules(jobs)
 
 
 def test_more_seeds_train_only_the_new_ones(project, edited):
