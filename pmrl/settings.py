@@ -111,9 +111,10 @@ def check_hyperparameters(config: dict[str, Any], where: str) -> None:
                     f"{where}: variants.{method}.{variant}: unknown hyper-parameter {name!r}. "
                     f"Valid hyper-parameters: {', '.join(valid)}."
                 )
-    if config["tuned"] and not (ROOT / config["tuned"]).exists() and not config["tuning"]["variants"]:
+    if config["tuned"] and not (ROOT / config["tuned"]).exists():
         raise UserError(
-            f'{where}: tuned: there is no file {config["tuned"]!r}; `make tune` writes it, "" uses defaults.'
+            f"{where}: tuned: there is no file {config['tuned']!r}. Name one that exists (empty for a search that "
+            'is to fill it), or "" to use every method\'s defaults.'
         )
     network = config["network"]
     if network["width"] % network["attention_heads"]:
