@@ -250,8 +250,8 @@ class MatchingHead(nn.Module):
         present = [embeddings.present[m][:, None].expand(embeddings.tokens[m].shape[:2]) for m in embeddings.others]
         return MatchingInputs(
             first.squeeze(1),
-            self.context.queries(first).squeeze(2),
-            *self.context.keys_and_values(context),
+            self.context.queries(first).squeeze(1),
+            self.context.norm(context),
             torch.cat(present, dim=1),
         )
 
@@ -266,10 +266,9 @@ class MatchingHead(nn.Module):
         Returns:
             Logits (n, anchors, 2), "no" first.
         """
-        keys, values = inputs.keys.index_select(0, other_rows), inputs.values.index_select(0, other_rows)
-        queries = _rows(inputs.queries, anchor_rows).transpose(1, 2)
-        absent = ~inputs.present.index_select(0, other_rows)
-        token = _rows(inputs.first, anchor_rows) + self.context.attend(queries, keys, values, absent)
+        context, present = inputs.context.index_select(0, other_rows), inputs.present.index_select(0, other_rows)
+        read = self.context.attend(_rows(inputs.queries, anchor_rows), context, ~present)
+        token = _rows(inputs.first, anchor_rows) + read
         return self.decision(token + self.feed_forward(token))
 
 
@@ -283,48 +282,60 @@ class MatchingInputs(NamedTuple):
 
     Attributes:
         first: (batch, width) the anchor's first token, read.
-        queries: (batch, heads, width / heads).
-        keys: (batch, heads, context tokens, width / heads).
-        values: as ``keys``.
+        queries: (batch, heads, width) its queries, see :meth:`Attention.queries`.
+        context: (batch, context tokens, width) the others' tokens, normalised.
         present: (batch, context tokens) booleans.
     """
 
     first: Tensor
     queries: Tensor
-    keys: Tensor
-    values: Tensor
+    context: Tensor
     present: Tensor
 
 
 class Attention(nn.Module):
-    """Multi-head attention, normalised before. Its parts can be called one by one, to share them between pairs."""
+    """Multi-head attention, normalised before. Its parts can be called one by one, to share them between pairs.
+
+    With x a token to read, K_h and V_h the maps of head h to keys and values, and q_h the query, the score is
+    q_hᵀ(K_h x) = (K_hᵀ q_h)ᵀx, and what is read Σ w (V_h x) = V_h Σ w x: keys and values of many tokens for a few
+    queries are never formed. Keys need no offset, as softmax does not see it, and the output has that of the values.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
         self.query = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
-        self.key_value = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width))
+        # the maps behind have gains of their own
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        bound = width**-0.5
+        self.key = nn.Parameter(torch.empty(heads, width // heads, width).uniform_(-bound, bound))
+        self.value = nn.Parameter(torch.empty(heads, width, width // heads).uniform_(-bound, bound))
         self.output = nn.Linear(width, width)
 
     def queries(self, x: Tensor) -> Tensor:
-        """(batch, tokens, width) to (batch, heads, tokens, width / heads)."""
-        return self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        """K_hᵀ q_h/√w of each head h of ``x`` (batch, tokens, width); (batch, tokens, heads, width)."""
+        heads, size, _ = self.key.shape
+        return torch.einsum("bthe,hew->bthw", self.query(x).unflatten(-1, (heads, size)) / size**0.5, self.key)
 
-    def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, tokens, width) to two of (batch, heads, tokens, width / heads)."""
-        keys, values = self.key_value(x).unflatten(-1, (2 * self.heads, -1)).transpose(1, 2).chunk(2, dim=1)
-        return keys, values
+    def attend(self, queries: Tensor, context: Tensor, absent: Tensor | None = None) -> Tensor:
+        """What the queries read of the normalised ``context``, without the tokens that are ``absent``.
 
-    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, absent: Tensor | None = None) -> Tensor:
-        """softmax(Q Kᵀ/√w) V over the tokens that are not ``absent`` (batch, tokens); (batch, queries, width)."""
-        scores = queries @ keys.mT / keys.shape[-1] ** 0.5
+        Args:
+            queries: (batch, queries, heads, width) from :meth:`queries`.
+            context: (batch, tokens, width).
+            absent: (batch, tokens) booleans.
+
+        Returns:
+            (batch, queries, width).
+        """
+        scores = queries.flatten(1, 2) @ context.mT
         if absent is not None and absent.any():
-            scores = scores.masked_fill(absent[:, None, None], -torch.inf)
-        return self.output((scores.softmax(dim=-1) @ values).transpose(1, 2).flatten(2))
+            scores = scores.masked_fill(absent[:, None], -torch.inf)
+        read = (scores.softmax(dim=-1) @ context).view_as(queries)
+        return self.output(torch.einsum("bqhw,hwe->bqhe", read, self.value).flatten(2))
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Tokens (batch, tokens, width) that have read ``context`` (batch, any number, width), plus themselves."""
-        return x + self.attend(self.queries(x), *self.keys_and_values(context))
+        return x + self.attend(self.queries(x), self.norm(context))
 
 
 def feed_forward(width: int) -> nn.Module:

@@ -17,13 +17,15 @@ def test_attention_is_that_of_torch():
     x, context = torch.randn(3, 4, 8), torch.randn(3, 5, 8)
     absent = torch.rand(3, 5) < 0.4
     absent[:, 0] = False
+    query, offset = ours.query[1], torch.randn(8)  # any offset of the keys: softmax does not see it
     with torch.no_grad():
-        reference.in_proj_weight.copy_(torch.cat([ours.query[1].weight, ours.key_value[1].weight]))
-        reference.in_proj_bias.copy_(torch.cat([ours.query[1].bias, ours.key_value[1].bias]))
+        maps = [query.weight, ours.key.flatten(0, 1), ours.value.mT.flatten(0, 1)]
+        reference.in_proj_weight.copy_(torch.cat(maps))
+        reference.in_proj_bias.copy_(torch.cat([query.bias, offset, torch.zeros(8)]))
         reference.out_proj.load_state_dict(ours.output.state_dict())
-    keys = ours.key_value[0](context)
+    keys = ours.norm(context)
     expected, _ = reference(ours.query[0](x), keys, keys, key_padding_mask=absent)
-    found = ours.attend(ours.queries(x), *ours.keys_and_values(context), absent)
+    found = ours.attend(ours.queries(x), keys, absent)
     torch.testing.assert_close(found, expected)
 
 
