@@ -23,7 +23,7 @@ from pmrl.retrieval import median_rank, ranks, recall
 
 RECALL_LEVELS = (1, 5, 10)
 RERANKED_CANDIDATES = 50
-PAIRS_AT_ONCE = 2048
+PAIRS_AT_ONCE = 512
 OTHERS = "others"
 
 
@@ -88,11 +88,16 @@ def direction(embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str
     return Direction(
         name(query),
         name(gallery),
-        query_side.rows(queries),
-        gallery_side.rows(candidates),
+        taken(query_side, queries),
+        taken(gallery_side, candidates),
         queries,
         candidates,
     )
+
+
+def taken(side: Embeddings, rows: Tensor) -> Embeddings:
+    """Some instances, by their ascending numbers; the same object, uncopied, where these are all."""
+    return side if len(rows) == len(side) else side.rows(rows)
 
 
 Score = Callable[[Embeddings, Embeddings], Tensor]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from pmrl.statistics import DRAWS
+from pmrl.statistics import DRAWS, draws
 
 
 def resampled_differences(tables: Sequence[pd.DataFrame], population: str) -> np.ndarray:
@@ -29,8 +29,8 @@ def resampled_differences(tables: Sequence[pd.DataFrame], population: str) -> np
     first, second = np.triu_indices(len(tables), 1)
     differences = values[first] - values[second]
     present = ~np.isnan(differences)
-    draws = _draws(f"seeds of {population}", len(seeds)), _draws(f"items of {population}", len(items))
-    sums, counts = _weighted(np.where(present, differences, 0.0), *draws), _weighted(present.astype(float), *draws)
+    drawn = _draws(f"seeds of {population}", len(seeds)), _draws(f"items of {population}", len(items))
+    sums, counts = _weighted(np.where(present, differences, 0.0), *drawn), _weighted(present.astype(float), *drawn)
     # Rounding makes equal means equal, whatever the order of their sums.
     means = np.round(sums / np.where(counts > 0, counts, np.nan), 9)
     matrix = np.zeros((1 + DRAWS, len(tables), len(tables)))
@@ -40,9 +40,7 @@ def resampled_differences(tables: Sequence[pd.DataFrame], population: str) -> np
 
 def _draws(name: str, size: int) -> np.ndarray:
     """How often each unit is drawn, (1 + DRAWS, size): first every unit once, then the resamples."""
-    generator = np.random.default_rng(list(name.encode()))
-    drawn = generator.multinomial(size, np.full(size, 1 / size), size=DRAWS)
-    return np.vstack([np.ones(size), drawn])
+    return np.vstack([np.ones(size), draws(name, size)])
 
 
 def _weighted(values: np.ndarray, seed_draws: np.ndarray, item_draws: np.ndarray) -> np.ndarray:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pmrl.errors import UserError
 from pmrl.files import replacing
@@ -140,14 +142,10 @@ def collect(folders: Iterable[Path], results: Path) -> None:
     if not folders:
         raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
     for name in ("records", "ranks", "curves", "contributions"):
-        tables = [read_table(folder / RUN_FILES[name]) for folder in folders]
-        # an empty table has no types of its own and would turn numbers into texts
-        table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
-        datasets = sorted(table["dataset"].unique()) if name == "records" else datasets
-        for column in table.select_dtypes(["object", "string"]):
-            table[column] = table[column].astype("string").astype("category")
+        table = gathered([folder / RUN_FILES[name] for folder in folders], categories=True)
+        datasets = sorted(table["dataset"].unique().to_pylist()) if name == "records" else datasets
         with replacing(Path(results) / RUN_FILES[name]) as temporary:
-            table.to_parquet(temporary, index=False)
+            pq.write_table(table, temporary)
     for file in FIGURE_FILES.values():
         merge([folder / file for folder in folders if (folder / file).exists()], Path(results) / file)
     sweeps = [Path(results) / "sweep" / f"{dataset}.parquet" for dataset in datasets]
@@ -156,21 +154,35 @@ def collect(folders: Iterable[Path], results: Path) -> None:
         temporary.write_text(json.dumps(method_descriptions(folders), indent=2))
 
 
+def gathered(paths: Iterable[Path], categories: bool = False) -> pa.Table:
+    """The rows of some tables as one, with its texts as ``categories`` if asked for."""
+    tables = [read_table(path, categories) for path in paths]
+    # an empty table has no types of its own and would turn numbers into texts
+    tables = [table for table in tables if table.num_rows] or tables[:1]
+    return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().replace_schema_metadata()
+
+
 def merge(paths: list[Path], target: Path) -> None:
     """Write the rows of some tables as one; without any, an older ``target`` goes."""
     if not paths:
         target.unlink(missing_ok=True)
         return
     with replacing(target) as temporary:
-        pd.concat([read_table(path) for path in paths], ignore_index=True).to_parquet(temporary, index=False)
+        pq.write_table(gathered(paths), temporary)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A parquet table, or a UserError that names the file."""
+def read_table(path: Path, categories: bool = False) -> pa.Table:
+    """A parquet table, with its texts as ``categories`` if asked for, or a UserError that names the file."""
     try:
-        return pd.read_parquet(path)
+        texts = [field.name for field in pq.read_schema(path) if categories and is_text(field.type)]
+        return pq.read_table(path, read_dictionary=texts)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}). Delete the run's folder and run again.") from error
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether an Arrow type holds texts."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def busy_seconds(results: Path, since: float) -> float:

@@ -116,7 +116,9 @@ class Results:
         """Rank of the right answer, per query."""
         ranks = self.table("ranks")
         names = [column for column in COLUMNS["ranks"] if column not in ("seed", "reranked", "rank", "regime")]
-        regime = ranks["regime"].astype(str).replace(FOUNDATION, ZERO_SHOT)
+        regime = pd.Categorical(ranks["regime"])
+        seen = [ZERO_SHOT if name == FOUNDATION else name for name in regime.categories]
+        regime = pd.Categorical.from_codes(pd.factorize(pd.Index(seen))[0][regime.codes], list(dict.fromkeys(seen)))
         return ranks.assign(regime=regime).astype(dict.fromkeys(names, "category"))
 
     @cached_property

@@ -101,12 +101,12 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-@lru_cache(maxsize=4)
-def _draws(purpose: str, size: int) -> np.ndarray:
+@lru_cache(maxsize=32)
+def draws(purpose: str, size: int) -> np.ndarray:
     """How often each unit is drawn in each resample, (DRAWS, size); the seed derives from the purpose."""
     digest = hashlib.sha256(f"{purpose} {size}".encode()).digest()
     generator = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    return generator.multinomial(size, np.full(size, 1 / size), size=DRAWS).astype(np.float32)
+    return generator.multinomial(size, np.full(size, 1 / size), size=DRAWS).astype(np.uint16)
 
 
 def paired_bootstrap(*strata: np.ndarray) -> Comparison:
@@ -170,7 +170,10 @@ def _resampled(stratum: int, differences: np.ndarray) -> tuple[np.ndarray, np.nd
     present = ~np.isnan(differences)
     filled = np.where(present, differences, 0.0)
     seeds, items = differences.shape
-    seed_draws, item_draws = _draws(f"seeds of {stratum}", seeds), _draws(f"items of {stratum}", items)
+    seed_draws, item_draws = (
+        draws(f"{margin} of {stratum}", size).astype(np.float32)
+        for margin, size in (("seeds", seeds), ("items", items))
+    )
     count, first, second = (
         (seed_draws * (item_draws @ moment.T.astype(np.float32))).sum(axis=1, dtype=np.float64)
         for moment in (present, filled, filled**2)

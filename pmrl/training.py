@@ -28,6 +28,7 @@ WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 GRADIENT_CLIP = 5.0
 CURVE_POINTS = 10
+CURVE_INSTANCES = 256  # of the validation split, whose spectra are logged
 SCRATCH = "scratch"
 
 
@@ -122,7 +123,7 @@ def train_stage(
         network.eval()
         return Curves()
     examples = network.standardize(examples)
-    held_out = Batch.from_dataset(dataset, dataset.indices("validation"), device)
+    held_out = network.standardize(Batch.from_dataset(dataset, dataset.indices("validation")[:CURVE_INSTANCES], device))
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(
         parameters, lr=method.hyperparameters.learning_rate, betas=ADAM_BETAS, weight_decay=WEIGHT_DECAY, fused=True
@@ -154,7 +155,9 @@ def train_stage(
         curves.add(step, {"gradient_norm": norm.item()})
         if logged:
             curves.add(step, {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}})
-            seen = embed(network, held_out)
+            network.eval()
+            with torch.no_grad():
+                seen = network.encode(held_out)
             curves.add(step, geometry(seen) | (alignment(seen) if stage.name == SCRATCH else {}))
             network.train()
     network.eval()

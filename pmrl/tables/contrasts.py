@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.core.arrays.categorical import CategoricalAccessor
 
 from pmrl.results import Results
 from pmrl.statistics import Comparison, compare, holm
@@ -25,7 +26,7 @@ class Hits:
     def __init__(self, results: Results, regime: str) -> None:
         ranks = results.ranks
         self.ranks = ranks[ranks["regime"] == regime]
-        self.rows = self.ranks.groupby(list(self.KEYS), observed=True).indices
+        self.blocks = blocks(self.ranks, self.KEYS)
 
     def table(
         self,
@@ -44,12 +45,42 @@ class Hits:
             pairs: (query, gallery) modalities that are averaged, item by item.
             k: how many answers count.
         """
-        found = [self.rows.get((dataset, *contestant, *task, *pair)) for pair in pairs]
+        found = [self.blocks.get((dataset, *contestant, *task, *pair)) for pair in pairs]
         if not found or any(rows is None for rows in found):
             return None
         ranks = self.ranks.iloc[np.concatenate(found)]
-        hits = pd.Series(100.0 * (ranks["rank"] <= k).to_numpy(), [ranks["seed"], ranks["item"].astype(str)])
-        return hits.groupby(level=[0, 1], sort=False).mean().unstack()
+        hits = 100.0 * (ranks["rank"].to_numpy() <= k)
+        return cell_means(hits, ranks["seed"].to_numpy(), ranks["item"].astype("category").cat)
+
+
+def blocks(frame: pd.DataFrame, keys: Sequence[str]) -> dict[tuple, np.ndarray]:
+    """The places of all rows of each combination of the keys, quickly where equal ones mostly stand together."""
+    changes = np.ones(len(frame), dtype=bool)
+    changes[1:] = False
+    for key in keys:
+        values = frame[key]
+        values = (values.cat.codes if values.dtype == "category" else values).to_numpy()
+        changes[1:] |= values[1:] != values[:-1]
+    starts = np.flatnonzero(changes)
+    stops = np.append(starts[1:], len(frame))
+    found: dict[tuple, list[np.ndarray]] = {}
+    for key, start, stop in zip(
+        frame.iloc[starts][list(keys)].itertuples(index=False, name=None), starts, stops, strict=True
+    ):
+        found.setdefault(key, []).append(np.arange(start, stop))
+    return {key: np.concatenate(parts) for key, parts in found.items()}
+
+
+def cell_means(values: np.ndarray, seeds: np.ndarray, items: CategoricalAccessor) -> pd.DataFrame:
+    """Mean of ``values`` by seed (row) and item (column); NaN where a seed has none of an item."""
+    seed_names, row = np.unique(seeds, return_inverse=True)
+    codes, column = np.unique(items.codes, return_inverse=True)
+    shape = len(seed_names), len(codes)
+    cell = row * shape[1] + column
+    count = np.bincount(cell, minlength=np.prod(shape))
+    total = np.bincount(cell, values, minlength=np.prod(shape))
+    means = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0).reshape(shape)
+    return pd.DataFrame(means, seed_names, items.categories[codes].astype(str))
 
 
 def mark_leaders(

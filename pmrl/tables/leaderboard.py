@@ -121,7 +121,8 @@ def _texts(title: str, row: pd.Series) -> dict[str, str]:
 
 
 def _regimes(records: pd.DataFrame) -> list[str]:
-    return [regime for regime in REGIMES if regime in set(records["regime"])]
+    measured = set(records["regime"].unique())
+    return [regime for regime in REGIMES if regime in measured]
 
 
 def _pairs(results: Results, dataset: str, task: str) -> list[tuple[str, str]]:

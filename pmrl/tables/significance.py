@@ -39,7 +39,7 @@ def hits(results: Results, tables: Hits, dataset: str, task: str, contestant: Co
 
 def build(results: Results) -> pd.DataFrame:
     """One row per (data set, regime, task) and pair of methods, with the tie group of both."""
-    measured = set(results.records["regime"])
+    measured = set(results.records["regime"].unique())
     rows = []
     for regime in (name for name in REGIMES if name in measured):
         tables = Hits(results, regime)
