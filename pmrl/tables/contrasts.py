@@ -62,7 +62,7 @@ def blocks(frame: pd.DataFrame, keys: Sequence[str]) -> dict[tuple, np.ndarray]:
         values = (values.cat.codes if values.dtype == "category" else values).to_numpy()
         changes[1:] |= values[1:] != values[:-1]
     starts = np.flatnonzero(changes)
-    stops = np.append(starts[1:], len(frame))
+    stops = np.append(starts, len(frame))[1:]
     found: dict[tuple, list[np.ndarray]] = {}
     for key, start, stop in zip(
         frame.iloc[starts][list(keys)].itertuples(index=False, name=None), starts, stops, strict=True
