@@ -14,7 +14,7 @@ reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
 
 test: $(READY) lint
-	pytest -m "not timing" -n auto --dist loadfile
+	OMP_NUM_THREADS=1 pytest -m "not timing" -n auto --dist loadfile
 	pytest -m timing
 
 lint: $(READY)

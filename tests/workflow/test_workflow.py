@@ -149,39 +149,40 @@ def test_adding_a_method_runs_that_method_alone(project, edited):
 def test_a_new_file_is_a_new_row_and_reruns_nobody_else(project, edited):
     """Copy the template, name it in a config, run: nothing else is touched, nothing else is trained."""
     edited("baselines/newcomer.py", (ROOT / "baselines" / "template_baseline.py").read_text())
-    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*METHODS, "newcomer"]}))
+    shown = {"tables": ["any_modality", "retrieval_zero_shot", "ablation"], "figures": ["ablation"]}
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, **shown, "methods": [*METHODS, "newcomer"]}))
     others = (project / RESULTS / "runs" / "digits").glob("[!n]*/**/*.safetensors")
     before = {path: path.stat().st_mtime_ns for path in others}
     run = snakemake(project, "--configfile", "config/more.yaml")
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    for table in ("any_modality", "retrieval_zero_shot", "ablation"):
+    for table in shown["tables"]:
         assert "newcomer" in set(pd.read_csv(project / RESULTS / "tables" / f"{table}.csv")["method"])
     assert "Template" in (project / RESULTS / "tables" / "any_modality.md").read_text()
     drawn = ablation.draw(Results(project / RESULTS, data=project / "results" / "data"))
     assert "Template" in {text.get_text() for axes in drawn.axes for text in axes.get_yticklabels()}
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (("return {", "return {'broken': logits.sum() * float('nan'), "), "loss term 'broken' is nan"),
-        (("query.centroid() @ gallery.centroid().T", "query.centroid()"), "score gave the shape"),
-        (("order = torch", "raise ValueError('out of order')  # order = torch"), "loss failed in broken.py"),
-        (("import torch\n", "import torch\nimport a_package_that_is_missing\n"), "broken.py cannot be imported"),
-    ],
-    ids=["nan", "shape", "exception", "dependency"],
-)
-def test_a_broken_baseline_fails_alone_and_is_named(project, edited, change, message):
+BROKEN = {
+    "broken_loss": ("return {", "return {'broken': logits.sum() * float('nan'), ", "loss term 'broken' is nan"),
+    "broken_score": ("query.centroid() @ gallery.centroid().T", "query.centroid()", "score gave the shape"),
+    "broken_code": ("order = torch", "raise ValueError('out of order')  # ", "loss failed in broken_code.py"),
+    "broken_import": ("import torch\n", "import torch, a_missing_one\n", "broken_import.py cannot be imported"),
+}
+
+
+def test_broken_baselines_fail_alone_and_are_named(project, edited):
     text = (ROOT / "baselines" / "template_baseline.py").read_text()
-    assert change[0] in text
-    edited("baselines/broken.py", text.replace(*change))
-    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*METHODS, "broken"]}))
-    target = f"{RESULTS}/runs/digits/broken/main/seed_0/run.json"
-    run = snakemake(project, target, f"{RESULTS}/records.parquet", "--keep-going", "--configfile", "config/more.yaml")
-    assert run.returncode != 0
-    assert message in run.stdout + run.stderr and "Traceback" not in run.stdout + run.stderr
-    assert not (project / target).exists()
+    for name, (sound, broken, _) in BROKEN.items():
+        assert sound in text
+        edited(f"baselines/{name}.py", text.replace(sound, broken))
+    edited("config/more.yaml", yaml.safe_dump({**SMOKE, "methods": [*METHODS, *BROKEN]}))
+    targets = {name: f"{RESULTS}/runs/digits/{name}/main/seed_0/run.json" for name in BROKEN}
+    run = snakemake(project, *targets.values(), "--keep-going", "--configfile", "config/more.yaml")
+    assert run.returncode != 0 and "Traceback" not in run.stdout + run.stderr
+    for name, (*_, message) in BROKEN.items():
+        assert message in run.stdout + run.stderr
+        assert not (project / targets[name]).exists()
 
 
 def test_the_rest_of_a_study_and_its_report_finish_beside_a_broken_baseline(project, edited):
