@@ -42,7 +42,7 @@ def draw(results: Results, method: str = PROPOSED) -> Figure:
     for name, point in zip(names, points, strict=True):
         _arrow(panels[1], point, "0.35", name)
         _arc(panels[1], first, point, style.MAIN_COLOR)
-    _arrow(panels[1], first, style.MAIN_COLOR, "$u_1$")
+    _arrow(panels[1], first, style.MAIN_COLOR, "$u_1$", gap=0.42)  # above the names of the modalities near it
     panels[1].set_title("leading direction: all are drawn to $u_1$, no modality is special", y=0.93)
     sigma = np.linalg.svd(vectors_of(item), compute_uv=False)
     shown = ", ".join(f"{value:.2f}" for value in sigma)
@@ -86,10 +86,10 @@ def _sphere(axes: Axes3D) -> None:
     axes.view_init(**VIEW)
 
 
-def _arrow(axes: Axes3D, point: np.ndarray, color: str, name: str) -> None:
+def _arrow(axes: Axes3D, point: np.ndarray, color: str, name: str, gap: float = 0.2) -> None:
     axes.quiver(0, 0, 0, *point, color=color, arrow_length_ratio=0.1, lw=1.3)
     outwards = point * (1, 1, 0) + (0, 0, 0.15)
-    place = point + 0.2 * outwards / np.linalg.norm(outwards)
+    place = point + gap * outwards / np.linalg.norm(outwards)
     axes.text(*place, name, color=color, ha="center", va="center", fontsize=6.5)
 
 

@@ -86,4 +86,4 @@ def _weights(axes: Axes, frame: pd.DataFrame) -> None:
     for place in np.flatnonzero(np.isclose(weights, PAPER["matching_weight"])):
         axes.axvline(place, color="#D55E00", ls="--", lw=1, zorder=0)
     axes.set(xlabel="weight of instance matching", ylabel="mean recall@1 (%)", xlim=(-0.4, len(frame) - 0.6))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * (frame["mean"] + half).max())
