@@ -14,7 +14,7 @@ reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
 
 test: $(READY) lint
-	OMP_NUM_THREADS=1 pytest -m "not timing" -n auto --dist loadfile
+	OMP_NUM_THREADS=1 pytest -m "not timing" -n auto --dist loadfile --no-loadscope-reorder
 	pytest -m timing
 
 lint: $(READY)
