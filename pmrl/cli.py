@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("train", train, "Train and evaluate one method on one data set.")
     run_options(sub)
     sub.add_argument("--method", required=True)
-    sub.add_argument("--variant", default=MAIN)
+    sub.add_argument("--variant", nargs="+", default=[MAIN], help="one or several (%(default)s)", metavar="NAME")
 
     sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
     sub.add_argument("folders", nargs="*", type=Path, help="run folders; the study's finished runs if none is named")
@@ -117,7 +117,9 @@ def study_options(sub: argparse.ArgumentParser) -> None:
     """Where a command takes its settings from."""
     source = sub.add_mutually_exclusive_group()
     source.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
-    source.add_argument("--settings", type=json_object, help="the settings as JSON, instead of a config")
+    source.add_argument(
+        "--settings", type=json_object, help="the settings as JSON, instead of a config; for `train`, of each variant"
+    )
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -178,14 +180,18 @@ def set_up_torch(device: str, threads: int) -> torch.device:
     return chosen
 
 
-def each_run(options: argparse.Namespace, method: str, variant: str, settings: dict[str, Any]) -> list[Any]:
-    """One run for each seed."""
+def each_run(options: argparse.Namespace, method: str, settings: dict[str, dict[str, Any]]) -> list[Any]:
+    """One run for each variant that ``settings`` are given for, and for each seed."""
     from pmrl.data.store import load
     from pmrl.runs import Run
 
     device = set_up_torch(options.device, options.threads)
     dataset = load(options.data / options.dataset)
-    return [Run(dataset, method, variant, settings, seed, options.results, device) for seed in options.seeds]
+    return [
+        Run(dataset, method, variant, own, seed, options.results, device)
+        for variant, own in settings.items()
+        for seed in options.seeds
+    ]
 
 
 def foundation(options: argparse.Namespace) -> None:
@@ -194,19 +200,19 @@ def foundation(options: argparse.Namespace) -> None:
     from pmrl.settings import foundation_settings
 
     settings = options.settings or foundation_settings(load_config(options.config), options.dataset)
-    for run in each_run(options, FOUNDATION, MAIN, settings):
+    for run in each_run(options, FOUNDATION, {MAIN: settings}):
         run_foundation(run)
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train and evaluate one method for each seed."""
+    """Train and evaluate variants of one method for each seed."""
     from pmrl.runs import run_method
 
     settings = options.settings
     if not settings:
         config = load_config(options.config)
-        settings = run_settings(config, options.dataset, options.method, options.variant)
-    for run in each_run(options, options.method, options.variant, settings):
+        settings = {name: run_settings(config, options.dataset, options.method, name) for name in options.variant}
+    for run in each_run(options, options.method, settings):
         run_method(run)
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
@@ -57,7 +57,7 @@ def half_width(deviation: np.ndarray | float, n: np.ndarray | int) -> np.ndarray
     """
     n = np.asarray(n, dtype=float)
     enough = np.where(n > 1, n, np.nan)
-    return stats.t.ppf(0.5 + CONFIDENCE / 2, enough - 1) * np.asarray(deviation, dtype=float) / np.sqrt(enough)
+    return special.stdtrit(enough - 1, 0.5 + CONFIDENCE / 2) * np.asarray(deviation, dtype=float) / np.sqrt(enough)
 
 
 def t_interval(values: Sequence[float]) -> Estimate:
@@ -156,7 +156,7 @@ def bootstrap_p(effect: float, resampled: np.ndarray) -> float:
     error = resampled.std()
     if rarer or not error:
         return counted
-    return min(counted, 2 * float(stats.norm.sf(abs(effect) / error)))
+    return min(counted, 2 * float(special.ndtr(-abs(effect) / error)))
 
 
 def _moments(differences: np.ndarray) -> tuple[float, float]:
@@ -210,7 +210,7 @@ def paired_t(differences: Sequence[float]) -> Comparison:
     deviation = np.nanstd(differences, ddof=1) if estimate.n > 1 else np.nan
     if deviation > 0:
         size = estimate.mean / deviation
-        p = float(2 * stats.t.sf(abs(size) * np.sqrt(estimate.n), estimate.n - 1))
+        p = float(2 * special.stdtr(estimate.n - 1, -abs(size) * np.sqrt(estimate.n)))
     else:
         size, p = np.nan, np.nan if np.isnan(deviation) else float(estimate.mean == 0)
     shown = (estimate.mean, estimate.low, estimate.high, size, np.nan, np.nan, p)

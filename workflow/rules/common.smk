@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -13,6 +14,7 @@ from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.figures import available as available_figures
 from pmrl.settings import (
+    MAIN,
     applicable,
     check_config,
     cost_settings,
@@ -39,6 +41,7 @@ BEGAN = time.time()
 RESULTS = config["results"]
 DATA = config["data"]
 DATASETS = STUDY["datasets"]
+METHOD = "[a-z][a-z0-9_]*"
 RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "contributions.parquet", "run.json"]
 # Editing one of these changes every result; a method's own file is an input of its own jobs alone.
 SHARED_CODE = [
@@ -67,7 +70,7 @@ for name, reason in STUDY["absent"].items():
 
 wildcard_constraints:
     dataset="[^/]+",
-    method="[a-z][a-z0-9_]*",
+    method=METHOD,
     variant="[a-z][a-z0-9_]*",
     name="[a-z][a-z0-9_]*",
 
@@ -92,8 +95,39 @@ def seed_chunks():
     return [seeds[start : start + size] for start in range(0, len(seeds), size)]
 
 
-def run_outputs(folder, seeds):
-    return [f"{RESULTS}/runs/{{dataset}}/{folder}/seed_{seed}/{file}" for seed in seeds for file in RUN_FILES]
+class TrainingGroup(NamedTuple):
+    """The variants of a method that one job trains.
+
+    name: of the rule and its logs.
+    methods: the methods that the group is for, as a regular expression.
+    """
+
+    name: str
+    methods: str
+    variants: list[str]
+
+    def settings(self, wildcards):
+        """The settings of each variant's run, for the job's data set and method."""
+        return as_json(
+            {name: run_settings(config, wildcards.dataset, wildcards.method, name) for name in self.variants}
+        )
+
+
+def training_groups():
+    """A method's main form is one job, and all its variants are another: some of them take less time than a start."""
+    variants = [
+        TrainingGroup(f"train_variants_of_{name}", name, list(own)) for name, own in config["variants"].items() if own
+    ]
+    return [TrainingGroup("train", METHOD, [MAIN]), *variants]
+
+
+def run_outputs(folders, seeds):
+    return [
+        f"{RESULTS}/runs/{{dataset}}/{folder}/seed_{seed}/{file}"
+        for folder in folders
+        for seed in seeds
+        for file in RUN_FILES
+    ]
 
 
 def as_json(settings):

@@ -1,4 +1,5 @@
-# One job trains a few seeds of one method, variant and data set in all regimes, and evaluates them.
+# One job trains a few seeds of a method's main form, or of all its variants, on one data set in all regimes, and
+# evaluates them. Jobs that others wait for, and longer ones, come first, so that the cores end together.
 # Checkpoints are not declared: they outlive a failed job, and a rerun continues from those that still hold.
 
 for seeds in seed_chunks():
@@ -11,9 +12,10 @@ for seeds in seed_chunks():
             method=source(method_file(config["foundation_method"])),
             code=shared_code(),
         output:
-            run_outputs("foundation", seeds),
+            run_outputs(["foundation"], seeds),
         log:
             f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+        priority: 20
         threads: 1
         params:
             settings=lambda wildcards: as_json(foundation_settings(config, wildcards.dataset)),
@@ -25,31 +27,34 @@ for seeds in seed_chunks():
             "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
             " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
-    rule:
-        name:
-            f"train_seeds_{seeds[0]}_to_{seeds[-1]}"
-        input:
-            store=f"{DATA}/{{dataset}}.checksum",
-            foundation=run_outputs("foundation", seeds),
-            method=lambda wildcards: source(method_file(wildcards.method)),
-            code=shared_code(),
-        output:
-            run_outputs("{method}/{variant}", seeds),
-        log:
-            f"{RESULTS}/logs/train/{{dataset}}.{{method}}.{{variant}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
-        threads: 1
-        params:
-            settings=lambda wildcards: as_json(
-                run_settings(config, wildcards.dataset, wildcards.method, wildcards.variant)
-            ),
-            seeds=seeds,
-            results=RESULTS,
-            data=DATA,
-            device=config["device"],
-        shell:
-            "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q} --variant {wildcards.variant:q}"
-            " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
-            " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
+    for group in training_groups():
+
+        rule:
+            name:
+                f"{group.name}_seeds_{seeds[0]}_to_{seeds[-1]}"
+            input:
+                store=f"{DATA}/{{dataset}}.checksum",
+                foundation=run_outputs(["foundation"], seeds),
+                method=lambda wildcards: source(method_file(wildcards.method)),
+                code=shared_code(),
+            output:
+                run_outputs([f"{{method}}/{variant}" for variant in group.variants], seeds),
+            log:
+                f"{RESULTS}/logs/{group.name}/{{dataset}}.{{method}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+            wildcard_constraints:
+                method=group.methods,
+            priority: len(group.variants)
+            threads: 1
+            params:
+                settings=group.settings,
+                seeds=seeds,
+                results=RESULTS,
+                data=DATA,
+                device=config["device"],
+            shell:
+                "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
+                " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
+                " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
 
 rule sweep:
@@ -64,6 +69,7 @@ rule sweep:
         f"{RESULTS}/sweep/{{dataset}}.parquet",
     log:
         f"{RESULTS}/logs/sweep/{{dataset}}.log",
+    priority: 10
     threads: 1
     params:
         settings=as_json(sweep_settings(config)),

@@ -1,0 +1,62 @@
+"""How the workflow tests run the project: in a copy of it, by its own commands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ["Snakefile", "results/reference", "pmrl", "baselines", "workflow", "config", "profiles", "pyproject.toml"]
+SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+METHODS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["methods"]
+TEMPLATE = (ROOT / "baselines" / "template_baseline.py").read_text()
+RESULTS = SMOKE["results"]
+
+
+def copy_project(folder):
+    """The project's files, as a fresh clone has them."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+
+
+def run_module(project, *arguments):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(project),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def snakemake(project, *arguments, configfile="config/smoke.yaml"):
+    return run_module(project, "snakemake", "--cores", "2", *arguments, "--configfile", configfile)
+
+
+def pmrl(project, *arguments):
+    return run_module(project, "pmrl.cli", *arguments)
+
+
+def planned(project, configfile="config/smoke.yaml"):
+    """The jobs that a dry run plans, as (rule, wildcards) pairs."""
+    run = snakemake(project, "-n", "--workflow-profile", "none", configfile=configfile)
+    assert run.returncode == 0, run.stdout + run.stderr
+    jobs = re.findall(r"^rule (\w+):\n((?:    .*\n)*)", run.stdout + run.stderr, re.MULTILINE)
+    return [
+        (rule, dict(re.findall(r"(\w+)=([\w.]+)", " ".join(re.findall(r"wildcards: (.*)", body)))))
+        for rule, body in jobs
+    ]
+
+
+def trained(jobs):
+    return {wildcards["method"] for rule, wildcards in jobs if rule.startswith("train")}
+
+
+def rules(jobs):
+    """Names of the planned rules; all tables are one kind, and so are all figures."""
+    return {rule.split("_")[0] if rule.startswith(("table_", "figure_")) else rule for rule, _ in jobs}
