@@ -89,23 +89,19 @@ def record(context: dict[str, Any], metric: str, value: float, **columns: Any) -
     return {**context, **neutral, **columns, "metric": metric, "value": value}
 
 
-def rank_rows(context: dict[str, Any], results: Iterable[Result], items: np.ndarray | None) -> pd.DataFrame:
+def rank_rows(context: dict[str, Any], results: Iterable[Result], items: np.ndarray) -> pd.DataFrame:
     """One row per query; ``items`` are the ids of the evaluated instances."""
-    tables = [
-        pd.DataFrame(
-            {
-                **context,
-                "score": result.score,
-                "reranked": result.reranked,
-                "query": result.query,
-                "gallery": result.gallery,
-                "item": items[result.queries.cpu().numpy()],
-                "rank": result.ranks.cpu().numpy().astype(np.float32),
-            }
-        )
-        for result in results
-    ]
-    return pd.concat(tables, ignore_index=True)[RANK_COLUMNS] if tables else pd.DataFrame(columns=RANK_COLUMNS)
+    results = list(results)
+    if not results:
+        return pd.DataFrame(columns=RANK_COLUMNS)
+    sizes = [len(result.queries) for result in results]
+    told = {name: [getattr(result, name) for result in results] for name in ("score", "reranked", "query", "gallery")}
+    queries, ranks = (
+        np.concatenate([getattr(r, name).cpu().numpy() for r in results]) for name in ("queries", "ranks")
+    )
+    repeated = {name: np.repeat(values, sizes) for name, values in told.items()}
+    rows = {**context, **repeated, "item": items[queries], "rank": ranks.astype(np.float32)}
+    return pd.DataFrame(rows)[RANK_COLUMNS]
 
 
 def contribution_rows(

@@ -105,8 +105,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 def draws(purpose: str, size: int) -> np.ndarray:
     """How often each unit is drawn in each resample, (DRAWS, size); the seed derives from the purpose."""
     digest = hashlib.sha256(f"{purpose} {size}".encode()).digest()
-    generator = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    return generator.multinomial(size, np.full(size, 1 / size), size=DRAWS).astype(np.uint16)
+    picked = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(size, size=(DRAWS, size))
+    picked += size * np.arange(DRAWS)[:, None]
+    return np.bincount(picked.ravel(), minlength=DRAWS * size).reshape(DRAWS, size).astype(np.uint16)
 
 
 def paired_bootstrap(*strata: np.ndarray) -> Comparison:

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,7 +12,6 @@ from pmrl.results import Results
 from pmrl.tables import sensitivity
 
 PAPER = sensitivity.PAPER
-STRONG = 0.55  # of the colour range, from which text is dark
 
 
 def draw(results: Results) -> Figure:
@@ -41,20 +41,17 @@ def draw(results: Results) -> Figure:
 def _heat_map(axes: Axes, frame: pd.DataFrame) -> None:
     """Mean over seeds; the frame marks the paper's temperatures."""
     grid = frame.pivot_table(index="instance_temperature", columns="alignment_temperature", values="mean")
-    axes.imshow(grid, cmap="cividis", aspect="auto", origin="lower")
-    low, high = np.nanmin(grid), np.nanmax(grid)
-    for (y, x), value in np.ndenumerate(grid.to_numpy()):
-        dark = high > low and (value - low) / (high - low) > STRONG
-        shown = "–" if np.isnan(value) else f"{value:.1f}"
-        axes.text(x, y, shown, ha="center", va="center", fontsize=6, color="black" if dark else "white")
-    axes.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns])
-    axes.set_yticks(range(grid.shape[0]), [f"{value:g}" for value in grid.index])
+    # seaborn chooses ink that contrasts with each cell
+    seaborn.heatmap(grid, ax=axes, annot=True, fmt=".1f", annot_kws={"fontsize": 6}, cmap="cividis", cbar=False)
+    axes.invert_yaxis()
+    axes.set_xticklabels([f"{value:g}" for value in grid.columns])
+    axes.set_yticklabels([f"{value:g}" for value in grid.index], rotation=0)
     axes.set(xlabel="alignment temperature τ₁", ylabel="instance temperature τ₂")
     axes.tick_params(length=0)
     columns = np.flatnonzero(np.isclose(grid.columns.astype(float), PAPER["alignment_temperature"]))
     rows = np.flatnonzero(np.isclose(grid.index.astype(float), PAPER["instance_temperature"]))
     for x, y in zip(columns, rows, strict=False):
-        axes.add_patch(plt.Rectangle((x - 0.47, y - 0.44), 0.94, 0.88, fill=False, edgecolor="#D55E00", lw=1.6))
+        axes.add_patch(plt.Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, fill=False, edgecolor="#D55E00", lw=1.6))
 
 
 def _saturation(axes: Axes, k: int, temperatures: pd.Series) -> None:
