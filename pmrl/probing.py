@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, label_binarize
+from threadpoolctl import threadpool_limits
 
 FOLDS = 5
 SMALLEST_CLASS = 10
@@ -95,7 +96,8 @@ def probe(
     probability = np.zeros((len(labels), len(classes)))
     for train, test in folds:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=300))
-        model.fit(features[train], labels[train])
+        with threadpool_limits(1):  # several threads slow problems of this size, and fight over cores with other jobs
+            model.fit(features[train], labels[train])
         columns = np.searchsorted(classes, model.classes_)
         probability[np.ix_(test, columns)] = model.predict_proba(features[test])
     correct = classes[probability.argmax(axis=1)] == labels
