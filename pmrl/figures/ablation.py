@@ -15,7 +15,7 @@ from pmrl.tables import ablation
 
 def draw(results: Results) -> Figure:
     """Bars with 95 % intervals: one row of panels per data set, one column per regime."""
-    frame = ablation.build(results)
+    frame = ablation.estimates(results)
     regimes = list(frame["regime"].unique())
     if not regimes:
         return style.empty("No retrieval by the methods' own scores has been recorded yet.")

@@ -20,7 +20,12 @@ KEYS = ["dataset", "regime", "method", "variant", "task"]
 
 
 def build(results: Results) -> pd.DataFrame:
-    """Tidy estimates per (data set, regime, method, variant, task)."""
+    """``estimates`` with ``mark``: who is best and second, where that is significant."""
+    return _mark(estimates(results), results)
+
+
+def estimates(results: Results) -> pd.DataFrame:
+    """Tidy estimates per (data set, regime, method, variant, task), and what guessing scores."""
     records = results.records
     records = records[records["metric"].eq("recall@1") & records["corruption"].eq("none") & records["score"].eq("own")]
     sides = pd.DataFrame([(dataset, *results.sides(dataset)) for dataset in results.datasets], columns=SIDES)
@@ -30,7 +35,7 @@ def build(results: Results) -> pd.DataFrame:
     values = pd.concat([own, anywhere])
     chance = 100 / own.groupby("dataset")["gallery_size"].min()
     frame = complete(summarize(values, KEYS), _expected(results, values))
-    return _mark(frame.assign(chance=frame["dataset"].map(chance)), results)
+    return frame.assign(chance=frame["dataset"].map(chance))
 
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:

@@ -160,8 +160,9 @@ def test_the_heat_map_frames_the_papers_temperatures(results):
     panel = grids(sensitivity.draw(Results(results)))["digits"]
     frames = [patch for patch in panel.patches if not patch.get_fill()]
     assert len(frames) == 1
-    x, y = (round(value) for value in frames[0].get_center())
-    assert (panel.get_xticklabels()[x].get_text(), panel.get_yticklabels()[y].get_text()) == ("0.05", "0.1")
+    x, y = frames[0].get_center()
+    column, row = np.abs(panel.get_xticks() - x).argmin(), np.abs(panel.get_yticks() - y).argmin()
+    assert (panel.get_xticklabels()[column].get_text(), panel.get_yticklabels()[row].get_text()) == ("0.05", "0.1")
 
 
 def test_noise_curves_start_at_the_clean_value(results):
