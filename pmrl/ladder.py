@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from pmrl.statistics import DRAWS, draws
+from pmrl.statistics import DRAWS, draws, seed_draws
 
 
-def resampled_differences(tables: Sequence[pd.DataFrame], population: str) -> np.ndarray:
+def resampled_differences(tables: Sequence[pd.DataFrame], population: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean paired difference of every two methods, as measured and in every resample of seeds and items.
 
     Both margins are resampled together, as ``pmrl.statistics.paired_bootstrap`` does for one pair; here one set of
@@ -20,34 +20,34 @@ def resampled_differences(tables: Sequence[pd.DataFrame], population: str) -> np
         population: what the items are drawn from; it names the draws.
 
     Returns:
-        (1 + DRAWS, methods, methods), row minus column; the first entry is the measured difference. NaN where the
-        two have nothing in common (in that resample).
+        Twice (1 + DRAWS, methods, methods), row minus column; the first entry is the measured difference. NaN where
+        the two have nothing in common (in that resample). First with seeds and items resampled, then with the seeds
+        alone.
     """
     seeds = sorted(set().union(*(table.index for table in tables)))
     items = sorted(set().union(*(table.columns for table in tables)))
     values = np.stack([table.reindex(index=seeds, columns=items).to_numpy(dtype=float) for table in tables])
     first, second = np.triu_indices(len(tables), 1)
     differences = values[first] - values[second]
+    by_seed = np.vstack([np.ones(len(seeds)), seed_draws(f"seeds of {population}", len(seeds))])
+    by_item = np.vstack([np.ones(len(items)), draws(f"items of {population}", len(items))])
+    matrices = np.zeros((2, 1 + DRAWS, len(tables), len(tables)))
+    for matrix, items_drawn in zip(matrices, (by_item, by_item[:1]), strict=True):
+        means = _weighted_means(differences, by_seed, items_drawn)
+        matrix[:, first, second], matrix[:, second, first] = means, -means
+    return matrices[0], matrices[1]
+
+
+def _weighted_means(differences: np.ndarray, seed_weights: np.ndarray, item_weights: np.ndarray) -> np.ndarray:
+    """Means of (pairs, seeds, items) by the weights of both, (resamples, pairs); one row of weights serves all."""
+    pairs, seeds, items = differences.shape
     present = ~np.isnan(differences)
-    drawn = _draws(f"seeds of {population}", len(seeds)), _draws(f"items of {population}", len(items))
-    sums, counts = _weighted(np.where(present, differences, 0.0), *drawn), _weighted(present.astype(float), *drawn)
+    sums, counts = (
+        ((item_weights @ x.reshape(-1, items).T).reshape(-1, pairs, seeds) * seed_weights[:, None]).sum(axis=2)
+        for x in (np.where(present, differences, 0.0), present.astype(float))
+    )
     # Rounding makes equal means equal, whatever the order of their sums.
-    means = np.round(sums / np.where(counts > 0, counts, np.nan), 9)
-    matrix = np.zeros((1 + DRAWS, len(tables), len(tables)))
-    matrix[:, first, second], matrix[:, second, first] = means, -means
-    return matrix
-
-
-def _draws(name: str, size: int) -> np.ndarray:
-    """How often each unit is drawn, (1 + DRAWS, size): first every unit once, then the resamples."""
-    return np.vstack([np.ones(size), draws(name, size)])
-
-
-def _weighted(values: np.ndarray, seed_draws: np.ndarray, item_draws: np.ndarray) -> np.ndarray:
-    """Σ over seeds and items of values (pairs, seeds, items) times how often both are drawn, (1 + DRAWS, pairs)."""
-    pairs, seeds, items = values.shape
-    by_seed = (item_draws @ values.reshape(-1, items).T).reshape(-1, pairs, seeds)
-    return np.einsum("dps,ds->dp", by_seed, seed_draws)
+    return np.round(sums / np.where(counts > 0, counts, np.nan), 9)
 
 
 def ranks(differences: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from scipy import special
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
+MANY = 1e6  # degrees of freedom from which Student's t is the normal distribution
 
 
 @dataclass(frozen=True)
@@ -110,54 +111,73 @@ def draws(purpose: str, size: int) -> np.ndarray:
     return np.bincount(picked.ravel(), minlength=DRAWS * size).reshape(DRAWS, size).astype(np.uint16)
 
 
+def seed_draws(purpose: str, size: int) -> np.ndarray:
+    """Weights of the seeds in each resample, (DRAWS, size), spread so that few seeds vary as much as they should.
+
+    Drawing n units with replacement shows (n − 1)/n of the variance of their mean: two thirds for three seeds. The
+    draws are stretched about 1 by √(n/(n − 1)); a weight can be negative.
+    """
+    stretch = np.sqrt(size / (size - 1)) if size > 1 else 1.0
+    return 1 + stretch * (draws(purpose, size).astype(np.float64) - 1)
+
+
 def paired_bootstrap(*strata: np.ndarray) -> Comparison:
     """Test a mean paired difference by resampling seeds and items together, with replacement.
 
-    Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds,
-    have in common; it is mildly conservative. The same draws serve every comparison of the same shape.
-    With one seed only the items vary.
+    Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds, have in
+    common; it gives the standard errors. The variance over a few seeds is itself known badly, so intervals and p
+    are those of Student's t with Satterthwaite's degrees of freedom, in which the items count as many. The same draws
+    serve every comparison of the same shape. With one seed only the items vary.
+
+    With three seeds the test keeps its level while the seeds contribute less variance than the items; where they
+    contribute three times as much, 7 % of null differences have p < 0.05 and 1.9 % have p < 0.005 (simulated).
 
     Args:
         strata: (seeds, items) first minus second, NaN where either is missing. Several strata (data sets) are
             resampled independently and their means averaged.
 
-    Source: A. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007.
+    Source: A. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007; F. Satterthwaite, An approximate
+    distribution of estimates of variance components, Biometrics Bulletin 1946.
     """
     strata = [np.asarray(differences, dtype=np.float64) for differences in strata]
     strata = [differences for differences in strata if not np.isnan(differences).all()]
     if not strata:
         return Comparison(*[np.nan] * 7, seeds=0, items=0)
     effect, size = np.mean([_moments(differences) for differences in strata], axis=0)
-    means, sizes = np.mean([_resampled(i, differences) for i, differences in enumerate(strata)], axis=0)
-    tail = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-    low, high = np.nanpercentile(means, tail)
-    size_low, size_high = (np.nan, np.nan) if np.isnan(sizes).all() else np.nanpercentile(sizes, tail)
-    p = bootstrap_p(effect, means)
-    shown = (float(value) for value in (effect, low, high, size, size_low, size_high, p))
+    resamples = [_resampled(i, differences) for i, differences in enumerate(strata)]
+    means, sizes = (np.mean([one[kind] for one in resamples], axis=0) for kind in (0, 1))
+    seed_variances = [np.nanvar(by_seed) / len(strata) ** 2 for *_, by_seed in resamples]
+    error = _deviation(means)
+    df = degrees_of_freedom(error**2, seed_variances, [len(differences) for differences in strata])
+    half, size_half = special.stdtrit(df, 0.5 + CONFIDENCE / 2) * np.array([error, _deviation(sizes)])
+    shown = effect, effect - half, effect + half, size, size - size_half, size + size_half, t_test(effect, error, df)
     seeds, items = min(len(x) for x in strata), sum(x.shape[1] for x in strata)
-    return Comparison(*shown, seeds=seeds, items=items)
+    return Comparison(*(float(value) for value in shown), seeds=seeds, items=items)
 
 
-def bootstrap_p(effect: float, resampled: np.ndarray) -> float:
-    """Two-sided bootstrap p that a difference is zero.
-
-    It is twice the share of resamples on the rarer side of zero. Counting cannot go below 2 / (DRAWS + 1), too coarse
-    for the correction over hundreds of tests; where no resample crosses zero, the tail of a normal distribution with
-    the bootstrap's standard error takes over.
+def degrees_of_freedom(variance: float, seed_variances: Sequence[float], seeds: Sequence[int]) -> float:
+    """Satterthwaite's degrees of freedom of a squared standard error.
 
     Args:
-        effect: the measured difference; NaN gives NaN.
-        resampled: (DRAWS,) the resampled ones; NaN entries are left out.
+        variance: the squared standard error, over seeds and items.
+        seed_variances: the parts of it that stem from seeds, each known from ``seeds`` − 1 degrees of freedom; what
+            is left stems from items, which are many.
+        seeds: how many seeds each part rests on; of one seed nothing is known.
     """
-    resampled = resampled[~np.isnan(resampled)]
+    uncertainty = sum(part**2 / (n - 1) for part, n in zip(seed_variances, seeds, strict=True) if n > 1)
+    return min(variance**2 / uncertainty, MANY) if uncertainty > 0 else MANY
+
+
+def t_test(effect: float, error: float, df: float) -> float:
+    """Two-sided p that an effect is zero, from its standard error; NaN for a NaN effect.
+
+    Where nothing varied in ``DRAWS`` resamples, a difference has the p that these can tell, 2/(DRAWS + 1).
+    """
     if np.isnan(effect):
         return np.nan
-    rarer = min((resampled <= 0).sum(), (resampled >= 0).sum())
-    counted = min(1.0, 2 * (rarer + 1) / (len(resampled) + 1))
-    error = resampled.std()
-    if rarer or not error:
-        return counted
-    return min(counted, 2 * float(special.ndtr(-abs(effect) / error)))
+    if not error > 0:
+        return 1.0 if effect == 0 else 2 / (DRAWS + 1)
+    return float(2 * special.stdtr(df, -abs(effect) / error))
 
 
 def _moments(differences: np.ndarray) -> tuple[float, float]:
@@ -166,21 +186,24 @@ def _moments(differences: np.ndarray) -> tuple[float, float]:
     return mean, _standardized(mean, np.nanmean(differences**2))
 
 
-def _resampled(stratum: int, differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same two of every resample, (DRAWS,) each; NaN where a resample hits no value."""
+def _resampled(stratum: int, differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both of every resample, and its mean if only the seeds vary, (DRAWS,) each; NaN where it hits no value."""
     present = ~np.isnan(differences)
     filled = np.where(present, differences, 0.0)
     seeds, items = differences.shape
-    seed_draws, item_draws = (
-        draws(f"{margin} of {stratum}", size).astype(np.float32)
-        for margin, size in (("seeds", seeds), ("items", items))
-    )
+    by_seed = seed_draws(f"seeds of {stratum}", seeds)
+    by_item = draws(f"items of {stratum}", items).astype(np.float32)
     count, first, second = (
-        (seed_draws * (item_draws @ moment.T.astype(np.float32))).sum(axis=1, dtype=np.float64)
-        for moment in (present, filled, filled**2)
+        (by_seed * (by_item @ moment.T.astype(np.float32))).sum(axis=1) for moment in (present, filled, filled**2)
     )
     count = np.where(count > 0, count, np.nan)
-    return first / count, _standardized(first / count, second / count)
+    seeds_alone = (by_seed @ filled.sum(axis=1)) / (by_seed @ present.sum(axis=1))
+    return first / count, _standardized(first / count, second / count), seeds_alone
+
+
+def _deviation(resampled: np.ndarray) -> float:
+    """Standard deviation of what was resampled; NaN where there is nothing, without numpy's warning."""
+    return np.nan if np.isnan(resampled).all() else float(np.nanstd(resampled))
 
 
 def _standardized(mean: np.ndarray, mean_square: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ ALPHA = 0.05
 
 
 class Hits:
-    """Whether each query found its answer within the first k, per (method, task): seed × item tables.
+    """What each item adds to a recall, per (method, task): seed × item tables.
 
     Args:
         results: the results folder.
@@ -36,21 +36,22 @@ class Hits:
         pairs: Iterable[tuple[str, str]],
         k: int = 1,
     ) -> pd.DataFrame | None:
-        """Percent of ``pairs`` whose query of an item is answered within the first ``k``; None if unmeasured.
+        """What each item adds to the recall within the first ``k``, mean over ``pairs``; None if unmeasured.
 
         Args:
             dataset: the data set.
             contestant: (method, variant).
             task: (score, reranked).
-            pairs: (query, gallery) modalities that are averaged, item by item.
+            pairs: (query, gallery) modalities whose recalls are averaged.
             k: how many answers count.
         """
         found = [self.blocks.get((dataset, *contestant, *task, *pair)) for pair in pairs]
         if not found or any(rows is None for rows in found):
             return None
         ranks = self.ranks.iloc[np.concatenate(found)]
+        pair = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
         hits = 100.0 * (ranks["rank"].to_numpy() <= k)
-        return cell_means(hits, ranks["seed"].to_numpy(), ranks["item"].astype("category").cat)
+        return item_shares(hits, pair, ranks["seed"].to_numpy(), ranks["item"].astype("category").cat)
 
 
 def blocks(frame: pd.DataFrame, keys: Sequence[str]) -> dict[tuple, np.ndarray]:
@@ -71,16 +72,22 @@ def blocks(frame: pd.DataFrame, keys: Sequence[str]) -> dict[tuple, np.ndarray]:
     return {key: np.concatenate(parts) for key, parts in found.items()}
 
 
-def cell_means(values: np.ndarray, seeds: np.ndarray, items: CategoricalAccessor) -> pd.DataFrame:
-    """Mean of ``values`` by seed (row) and item (column); NaN where a seed has none of an item."""
+def item_shares(values: np.ndarray, task: np.ndarray, seeds: np.ndarray, items: CategoricalAccessor) -> pd.DataFrame:
+    """What each item (column) adds, under each seed (row), to the mean over tasks of the tasks' mean values.
+
+    Every task has the same weight, however many items it has, so that the mean over the items is that of the tables.
+    An item that lacks a task adds nothing there; NaN where a seed has no value of an item at all.
+    """
     seed_names, row = np.unique(seeds, return_inverse=True)
     codes, column = np.unique(items.codes, return_inverse=True)
     shape = len(seed_names), len(codes)
-    cell = row * shape[1] + column
-    count = np.bincount(cell, minlength=np.prod(shape))
-    total = np.bincount(cell, values, minlength=np.prod(shape))
-    means = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0).reshape(shape)
-    return pd.DataFrame(means, seed_names, items.categories[codes].astype(str))
+    cell, run = row * shape[1] + column, row * (task.max() + 1) + task
+    there = np.bincount(cell, minlength=np.prod(shape)).reshape(shape) > 0
+    queries = np.bincount(run, minlength=shape[0] * (task.max() + 1))
+    tasks = (queries.reshape(shape[0], -1) > 0).sum(axis=1)
+    weights = there.sum(axis=1)[row] / (queries[run] * tasks[row])
+    shares = np.bincount(cell, weights * values, minlength=np.prod(shape)).reshape(shape)
+    return pd.DataFrame(np.where(there, shares, np.nan), seed_names, items.categories[codes].astype(str))
 
 
 def mark_leaders(
@@ -104,10 +111,10 @@ def mark_leaders(
         tables = [hits(row) for row in leaders.to_dict("records")]
         for mark, index, pair in zip(("best", "second"), leaders.index, itertools.pairwise(tables), strict=False):
             if pair[0] is not None and pair[1] is not None:
-                tests.append((index, mark, compare(*pair).p))
+                tests.append((index, mark, compare(*pair)))
     marks = pd.Series("", index=frame.index)
-    for (index, mark, _), corrected in zip(tests, holm([p for *_, p in tests]), strict=True):
-        if corrected < ALPHA:
+    for (index, mark, outcome), corrected in zip(tests, holm([test.p for *_, test in tests]), strict=True):
+        if corrected < ALPHA and outcome.effect > 0:
             marks[index] = mark
     return frame.assign(mark=marks)
 

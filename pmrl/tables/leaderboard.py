@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pmrl import ladder
 from pmrl.results import FOUNDATION, REGIMES, Results
-from pmrl.statistics import bootstrap_p, holm, summarize
+from pmrl.statistics import degrees_of_freedom, holm, summarize, t_test
 from pmrl.tables import any_modality
 from pmrl.tables.cells import complete, refusals, text
 from pmrl.tables.contrasts import ALPHA, Hits
@@ -30,8 +30,8 @@ BLOCK = ["dataset", "regime", "task"]
 GROUP_NOTE = (
     "Groups: 1 holds the highest method and all that are not significantly below it, 2 the highest of the rest and "
     "its ties, and so on. In a cell recall is tested, in the first block the rank averaged over the cells that both "
-    "methods have: paired bootstrap over seeds and test items, Holm correction within the table over all pairs of "
-    "methods, α = 0.05. Where no resample crosses zero, p is the normal tail with the bootstrap's standard error."
+    "methods have: standard errors by a paired bootstrap over seeds and test items, p by Student's t with degrees of "
+    "freedom that account for few seeds, Holm correction within the table over all pairs of methods, α = 0.05."
 )
 COUNT_NOTE = (
     "± is half of the 95 % t-interval over seeds; n: seeds, in the first block cells. A missing cell (–) enters no "
@@ -149,28 +149,33 @@ def _overall(frame: pd.DataFrame) -> pd.DataFrame:
 def _tests(results: Results, methods: Sequence[str], regimes: Sequence[str]) -> pd.DataFrame:
     """Every two methods of each block and over all cells: ``lead`` of the first, and ``p`` corrected in one family."""
     rows: list[tuple] = []
-    places: dict[str, list[pd.DataFrame]] = {task: [] for task in TASKS}
-    for block, present, differences in _compared(results, methods, regimes):
+    places: dict[str, list[tuple[pd.DataFrame, pd.DataFrame]]] = {task: [] for task in TASKS}
+    seeds = results.records["seed"].nunique()
+    for block, present, (both, by_seed) in _compared(results, methods, regimes):
         for i, j in combinations(range(len(present)), 2):
-            rows.append((*block, present[i], present[j], *_lead(differences[:, i, j])))
-        places[block[-1]].append(pd.DataFrame(ladder.ranks(differences), columns=present))
+            rows.append((*block, present[i], present[j], *_lead(both[:, i, j], by_seed[:, i, j], seeds)))
+        ranks = (pd.DataFrame(ladder.ranks(differences), columns=present) for differences in (both, by_seed))
+        places[block[-1]].append(tuple(ranks))
     for task, cells in places.items():
         for first, second in combinations(methods, 2):
-            leads = [cell[second] - cell[first] for cell in cells if {first, second} <= {*cell}]
-            if leads:
-                rows.append((ALL, ALL, task, first, second, *_lead(np.mean(leads, axis=0))))
+            shared = [cell for cell in cells if {first, second} <= {*cell[0]}]
+            if shared:
+                leads = (np.mean([cell[i][second] - cell[i][first] for cell in shared], axis=0) for i in range(2))
+                rows.append((ALL, ALL, task, first, second, *_lead(*leads, seeds)))
     tests = pd.DataFrame(rows, columns=[*BLOCK, "first", "second", "lead", "p"])
     return tests.assign(p=holm(tests["p"].to_numpy(dtype=float)))
 
 
-def _lead(samples: np.ndarray) -> tuple[float, float]:
-    return samples[0], bootstrap_p(samples[0], samples[1:])
+def _lead(both: np.ndarray, by_seed: np.ndarray, seeds: int) -> tuple[float, float]:
+    """The measured lead, and the p that it is zero, from the resamples of seeds and items and of the seeds alone."""
+    error, seed_error = (np.nanstd(samples[1:]) for samples in (both, by_seed))
+    return both[0], t_test(both[0], error, degrees_of_freedom(error**2, [seed_error**2], [seeds]))
 
 
 def _compared(
     results: Results, methods: Sequence[str], regimes: Sequence[str]
-) -> Iterator[tuple[tuple[str, str, str], list[str], np.ndarray]]:
-    """Each block with the methods that have ranks of its queries, and their differences in every resample."""
+) -> Iterator[tuple[tuple[str, str, str], list[str], tuple[np.ndarray, np.ndarray]]]:
+    """Each block with the methods that have ranks of its queries, and their differences by `resampled_differences`."""
     for regime in regimes:
         hits = Hits(results, regime)
         for dataset in tqdm(results.datasets, desc=f"leaderboard {regime}", disable=None):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmrl.tables.contrasts import blocks, cell_means
+from pmrl.tables.contrasts import blocks, item_shares
 
 rows = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.integers(0, 3), st.integers(0, 1)), max_size=30)
 
@@ -27,15 +27,24 @@ def test_blocks_are_the_groups_of_pandas(found):
 
 
 @given(rows.filter(len))
-def test_cell_means_are_those_of_pandas(found):
+def test_the_mean_over_items_is_the_mean_of_the_tasks_recalls(found):
+    """Against pandas, with the names as tasks; a seed's items are those that any of its tasks has."""
     frame = framed(found)
-    expected = frame.pivot_table(index="seed", columns="item", values="hit", aggfunc="mean")
-    ours = cell_means(frame["hit"].to_numpy(), frame["seed"].to_numpy(), frame["item"].astype("category").cat)
-    assert list(ours.index) == list(expected.index) and list(ours.columns) == list(expected.columns)
-    np.testing.assert_allclose(ours.to_numpy(), expected.to_numpy())
+    tasks = frame["name"].cat.codes.to_numpy()
+    ours = item_shares(frame["hit"].to_numpy(), tasks, frame["seed"].to_numpy(), frame["item"].astype("category").cat)
+    recalls = frame.groupby(["seed", "name"], observed=True)["hit"].mean()
+    np.testing.assert_allclose(ours.mean(axis=1), recalls.groupby("seed").mean())
+    assert {*ours.columns} == {*frame["item"]}
 
 
-def test_a_seed_without_an_item_has_no_mean_of_it():
+def test_a_task_of_few_items_weighs_as_much_as_one_of_many():
+    items = pd.Series(["x", "y", "z", "w", "x"], dtype="category").cat
+    shares = item_shares(np.array([0.0, 0, 0, 0, 100]), np.array([0, 0, 0, 0, 1]), np.zeros(5), items)
+    assert shares.mean(axis=1).item() == pytest.approx(50)
+
+
+def test_a_seed_without_an_item_has_nothing_of_it():
     items = pd.Series(["x", "y", "x"], dtype="category").cat
-    means = cell_means(np.array([100.0, 0.0, 50.0]), np.array([0, 0, 1]), items)
-    assert means.loc[0].tolist() == [100, 0] and means.loc[1, "x"] == pytest.approx(50) and np.isnan(means.loc[1, "y"])
+    shares = item_shares(np.array([100.0, 0.0, 50.0]), np.zeros(3, dtype=int), np.array([0, 0, 1]), items)
+    assert shares.loc[0].tolist() == [100, 0] and shares.loc[1, "x"] == pytest.approx(50)
+    assert np.isnan(shares.loc[1, "y"])

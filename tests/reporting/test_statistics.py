@@ -7,7 +7,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pmrl.statistics import area_under, compare, holm, paired_bootstrap, summarize, t_interval
+from pmrl.statistics import (
+    DRAWS,
+    area_under,
+    compare,
+    degrees_of_freedom,
+    holm,
+    paired_bootstrap,
+    seed_draws,
+    summarize,
+    t_interval,
+    t_test,
+)
 
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=12)
 
@@ -110,13 +121,52 @@ def test_equal_methods_do_not_differ():
     assert (comparison.effect, comparison.p) == (0, 1)
 
 
-def test_false_alarms_stay_below_the_level():
-    """Two methods of equal quality over many repetitions: the test is conservative, not lucky."""
-    alarms = [
-        paired_bootstrap(hits(0.4, items=100, seed=2 * i) - hits(0.4, items=100, seed=2 * i + 1)).p < 0.05
-        for i in range(300)
-    ]
-    assert np.mean(alarms) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+@pytest.mark.parametrize("seed_deviation", [0.0, 4.0])
+@pytest.mark.parametrize("level", [0.05, 0.005])
+def test_false_alarms_stay_below_the_level(level, seed_deviation):
+    """Two methods of equal quality over many repetitions, with three seeds that differ by chance."""
+    generator = np.random.default_rng(9)
+    alarms = []
+    for _ in range(600):
+        shift = generator.normal(0, seed_deviation, (3, 1))
+        alarms.append(
+            paired_bootstrap(shift + generator.normal(0, 40, 100) + generator.normal(0, 20, (3, 100))).p < level
+        )
+    assert np.mean(alarms) <= level + 2.5 * np.sqrt(level * (1 - level) / 600)
+
+
+def test_seeds_alone_are_tested_as_by_students_t():
+    """Where every item says the same, three seeds are three values."""
+    values = np.array([[1.0], [2.0], [6.0]])
+    comparison = paired_bootstrap(np.repeat(values, 50, axis=1))
+    expected = stats.ttest_1samp(values.ravel(), 0)
+    assert comparison.p == pytest.approx(expected.pvalue, rel=0.03)
+    interval = expected.confidence_interval()
+    assert (comparison.low, comparison.high) == pytest.approx((interval.low, interval.high), rel=0.06)
+
+
+def test_degrees_of_freedom_are_those_of_welchs_test():
+    first, second = np.array([1.0, 4.0, 2.0, 7.0]), np.array([3.0, 3.5, 9.0])
+    parts = [sample.var(ddof=1) / len(sample) for sample in (first, second)]
+    expected = stats.ttest_ind(first, second, equal_var=False).df
+    assert degrees_of_freedom(sum(parts), parts, [4, 3]) == pytest.approx(expected)
+
+
+def test_without_variance_of_seeds_the_test_is_the_normal_one():
+    df = degrees_of_freedom(4.0, [0.0, 3.0], [3, 1])
+    assert t_test(6.0, 2.0, df) == pytest.approx(2 * stats.norm.sf(3), rel=1e-4)
+
+
+def test_no_difference_has_p_one_and_no_comparison_has_none():
+    assert t_test(0.0, 0.0, 2.0) == 1 and np.isnan(t_test(np.nan, np.nan, 2.0))
+    assert t_test(5.0, 0.0, 2.0) == pytest.approx(2 / (DRAWS + 1))
+
+
+@pytest.mark.parametrize("size", [2, 3, 10])
+def test_weights_of_seeds_keep_their_sum_and_show_the_whole_variance(size):
+    weights, values = seed_draws("a test", size), np.arange(size) ** 2.0
+    assert weights.sum(axis=1) == pytest.approx(size)
+    assert (weights @ values / size).std() == pytest.approx(stats.sem(values), rel=0.03)
 
 
 def test_effect_size_is_the_mean_over_the_deviation():
