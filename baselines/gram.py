@@ -2,7 +2,8 @@
 
 Cicchetti, Grassucci, Sigillo, Comminiello: Gramian Multimodal Representation Learning and Alignment,
 ICLR 2025, arXiv 2412.11959. vol(t; x_1 … x_m) = √|det G| with the Gram matrix G of t, x_1, …, x_m.
-The loss contrasts −vol(anchor of i; others of j) both ways with label smoothing, plus 0.1 times instance matching.
+The loss contrasts −vol(anchor of i; others of j) both ways with label smoothing, plus 0.1 times instance matching,
+whose negatives are drawn by the softmax of the same logits, −vol/temperature, as VAST draws them.
 """
 
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Gram(Method):
         self.temperature = Temperature(hyperparameters.temperature)
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
-        """Contrastive term over −volume, and the matching term with negatives drawn by softmax(−volume)."""
+        """Contrastive term over −volume, and the matching term with negatives drawn by the same logits."""
         anchor, others = embeddings.select([embeddings.anchor]), embeddings.select(embeddings.others)
         logits = self.score(anchor, others) / self.temperature()
         weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing

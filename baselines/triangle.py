@@ -68,7 +68,7 @@ class Triangle(Method):
         return count >= 3, "" if count >= 3 else f"needs at least three modalities, the data set has {count}"
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
-        """Contrastive term over −area, and the matching term with negatives drawn by softmax(−area)."""
+        """Contrastive term over −area, and the matching term with negatives drawn by the same logits."""
         anchor, others = embeddings.vectors[embeddings.anchor], embeddings.select(embeddings.others)
         logits = -mean_area(anchor, others.stack()) / self.temperature()
         weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing

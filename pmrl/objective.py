@@ -2,7 +2,8 @@
 
 Loss L^M + L^M′ + 0.1·IM: align the modalities of an instance by their singular values, keep instances apart by
 their leading directions, match instances. No modality is an anchor in L^M and L^M′; matching reads from the
-anchor's tokens, as in the paper it reads from the text.
+anchor's tokens, as in the paper it reads from the text. Its negatives are drawn by the cosine of the anchor's
+vector with other instances' leading directions, over τ2.
 """
 
 from dataclasses import dataclass

@@ -260,8 +260,8 @@ def study_settings(config: dict[str, Any]) -> dict[str, Any]:
     """What tables and figures need to know of the config."""
     missing = absences(config)
     present = [name for name in config["datasets"] if name not in missing]
-    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network")}
-    return {"datasets": present, "absent": missing, **kept}
+    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network", "tuned")}
+    return {"datasets": present, "absent": missing, "tuning_regime": config["tuning"]["regime"], **kept}
 
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ MEAN_NOTE = (
 )
 MARK_NOTE = (
     "The best method is bold and the second underlined only where it is better than the next one "
-    "(paired bootstrap over seeds and test items, Holm correction within the table, α = 0.05)."
+    "(paired bootstrap over seeds and test items with Student's t for few seeds, Holm correction within the table, "
+    "α = 0.05)."
 )
 CHANCE_NOTE = "† marks a value whose interval is not clear of chance."
 

@@ -79,7 +79,8 @@ def estimates(
     )
     frame = complete(summarize(records, KEYS).merge(_chance(records), on=KEYS), expected)
     higher = frame["metric"].ne("median_rank")
-    frame["clear_of_chance"] = (frame["low"] > frame["chance"]).where(higher, frame["high"] < frame["chance"])
+    clear = (frame["low"] > frame["chance"]).where(higher, frame["high"] < frame["chance"])
+    frame["clear_of_chance"] = clear | frame["low"].isna()  # one seed has no interval
     return frame
 
 

@@ -84,8 +84,14 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     """One row per data set and contestant."""
     frame = frame.assign(label=results.labels(frame))
     shown = spread(frame, {"dataset": "data set", "label": "method"}, "quantity", QUANTITIES, decimals=2)
-    note = (
-        "Every method's hyper-parameters were searched from scratch, with the same number of trials, on the validation"
-    )
-    shown.attrs["notes"] = [MEAN_NOTE, f"{note} split (config/from_scratch.yaml).", *refusals(results)]
+    shown.attrs["notes"] = [MEAN_NOTE, _search(results), *refusals(results)]
     return shown
+
+
+def _search(results: Results) -> str:
+    """Where the hyper-parameters come from."""
+    file, regime = results.study.get("tuned"), results.study.get("tuning_regime")
+    if not file:
+        return "Every method has its default hyper-parameters."
+    where = "from scratch" if regime == REGIME else "zero-shot, for training continued from a foundation"
+    return f"Hyper-parameters were searched {where}, with as many trials for each method ({file})."

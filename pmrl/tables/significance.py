@@ -10,12 +10,14 @@ from pmrl.statistics import compare, holm
 from pmrl.tables.any_modality import pairs
 from pmrl.tables.contrasts import ALPHA, Hits, columns
 from pmrl.tables.directions import REPORTED_VARIANTS
+from pmrl.tables.render import MISSING
 
 TITLE = "Significance"
 CAPTION = (
     "Paired differences in recall@1 (points), first method minus second: from the anchor to the others by each "
-    "method's own score, plain and re-ranked, and over all ordered pairs of modalities by cosine. The interval is "
-    "a paired bootstrap over seeds and test items; d_z is the difference over the standard deviation of the paired "
+    "method's own score, plain and re-ranked, and over all ordered pairs of modalities by cosine. Standard errors "
+    "come from a paired bootstrap over seeds and test items, intervals and p from Student's t with degrees of freedom "
+    "that account for few seeds; d_z is the difference over the standard deviation of the paired "
     "differences; p is corrected by Holm within the table."
 )
 TASKS = {
@@ -68,9 +70,9 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             "regime": REGIMES[row.regime],
             "task": TASKS[row.task],
             "PMRL against": results.label(row.second, row.second_variant),
-            "difference [95 % interval]": f"{row.effect:+.1f} [{row.low:+.1f}, {row.high:+.1f}]".replace("-", "−"),
-            "d_z [95 % interval]": _size(row),
-            "p (Holm)": f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
+            "difference [95 % interval]": _interval(row.effect, row.low, row.high, 1),
+            "d_z [95 % interval]": _interval(row.size, row.size_low, row.size_high, 2),
+            "p (Holm)": MISSING if np.isnan(row.p_holm) else f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
             "groups": f"{row.first_group} : {row.second_group}",
             "seeds": str(row.n),
         }
@@ -80,15 +82,16 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     shown.attrs["groups"] = 3
     shown.attrs["notes"] = [
         "Groups: methods of one block in order of quality; group 1 holds the best and all that are tied with it, "
-        "group 2 the best of the rest and its ties, and so on (a tie: corrected p ≥ 0.05). PMRL's group : the other's.",
+        "group 2 the best of the rest and its ties, and so on (a tie: corrected p not below 0.05). PMRL's group : the "
+        "other's. A dash: the two have no seed in common.",
     ]
     return shown
 
 
-def _size(row: object) -> str:
-    if np.isnan(row.size):
-        return "–"
-    return f"{row.size:+.2f} [{row.size_low:+.2f}, {row.size_high:+.2f}]".replace("-", "−")
+def _interval(value: float, low: float, high: float, decimals: int) -> str:
+    if np.isnan(value):
+        return MISSING
+    return f"{value:+.{decimals}f} [{low:+.{decimals}f}, {high:+.{decimals}f}]".replace("-", "−")
 
 
 def _with_groups(frame: pd.DataFrame) -> pd.DataFrame:
@@ -102,11 +105,11 @@ def _with_groups(frame: pd.DataFrame) -> pd.DataFrame:
             gains.setdefault(first, []).append(row.effect)
             gains.setdefault(second, []).append(-row.effect)
             p_values[frozenset((first, second))] = row.p_holm
-        rest = sorted(gains, key=lambda one: -np.mean(gains[one]))
+        rest = sorted(gains, key=lambda one: -np.nansum(gains[one]))
         group, groups = 0, {}
         while rest:
             group += 1
-            tied = [one for one in rest if one == rest[0] or p_values[frozenset((one, rest[0]))] >= ALPHA]
+            tied = [one for one in rest if one == rest[0] or not p_values[frozenset((one, rest[0]))] < ALPHA]
             groups |= dict.fromkeys(tied, group)
             rest = [one for one in rest if one not in groups]
         for side in ("first", "second"):

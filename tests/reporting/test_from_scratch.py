@@ -1,5 +1,7 @@
 """The table and figure of training from random weights, from curves whose ends are known."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,3 +77,17 @@ def test_the_figure_draws_retrieval_geometry_and_gradients(scratch):
 def test_without_such_training_the_figure_says_so(results):
     with style.applied():
         assert "random weights" in figure.draw(Results(results)).axes[0].texts[0].get_text()
+
+
+@pytest.mark.parametrize(
+    ("study", "told"),
+    [
+        ({"tuned": "config/a.yaml", "tuning_regime": "scratch"}, "searched from scratch, .*config/a.yaml"),
+        ({"tuned": "config/b.yaml", "tuning_regime": "zero_shot"}, "searched zero-shot, .*config/b.yaml"),
+        ({"tuned": ""}, "default hyper-parameters"),
+    ],
+)
+def test_the_note_says_how_hyperparameters_were_searched(scratch, study, told):
+    scratch.study = study
+    notes = from_scratch.show(from_scratch.build(scratch), scratch).attrs["notes"]
+    assert any(re.search(told, note) for note in notes)

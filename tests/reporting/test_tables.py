@@ -331,6 +331,24 @@ def rules(tmp_path, monkeypatch):
     return write
 
 
+def test_methods_without_a_common_seed_are_not_tested(own_results):
+    synthetic.drop(own_results, "(method == 'vast' and seed != 0) or (method == 'pmrl' and seed == 0)")
+    source = Results(own_results)
+    frame = significance.build(source)
+    shown = significance.show(frame, source)
+    row = shown[shown["PMRL against"] == source.label("vast")].iloc[0]
+    assert [row[name] for name in ("difference [95 % interval]", "d_z [95 % interval]", "p (Holm)")] == ["–"] * 3
+    assert row["groups"].split(" : ")[0] == row["groups"].split(" : ")[1]
+
+
+def test_one_seed_has_no_interval_that_could_reach_chance(own_results):
+    synthetic.drop(own_results, "seed != 0")
+    source = Results(own_results)
+    shown = retrieval_zero_shot.show(retrieval_zero_shot.build(source), source)
+    cells = shown.filter(like="R@").to_numpy().astype(str)
+    assert (np.char.find(cells, "± –") >= 0).any() and not (np.char.find(cells, "†") >= 0).any()
+
+
 def test_claims_are_judged_by_the_rules(results, rules):
     rules(RULES | {"claims": [claim | {"source": "a test"} for claim in RULES["claims"]]})
     frame = claims.build(Results(results))
