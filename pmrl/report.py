@@ -53,7 +53,9 @@ def write(config: dict[str, Any], configfile: Path, output: Path) -> Path:
         UserError: no run has finished, or Snakemake fails.
     """
     write_outdated(config)
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(configfile), "--report", str(output)]
+    folders = [f"{key}={config[key]}" for key in ("results", "data")]
+    study = ["--configfile", str(configfile), "--config", *folders]
+    command = [sys.executable, "-m", "snakemake", *study, "--report", str(output)]
     done = subprocess.run([*command, *map(str, artefacts(config).values())], check=False)
     if done.returncode:
         raise UserError(f"{output}: Snakemake could not write the report; see its message above.")
