@@ -95,6 +95,7 @@ def check_names(config: dict[str, Any], where: str) -> None:
                 raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(known)}.")
     searches(config)
     check_hyperparameters(config, where)
+    check_sweep(config, where)
 
 
 def check_hyperparameters(config: dict[str, Any], where: str) -> None:
@@ -121,6 +122,20 @@ def check_hyperparameters(config: dict[str, Any], where: str) -> None:
         raise UserError(
             f"{where}: network.attention_heads: {network['attention_heads']} does not divide network.width, "
             f"{network['width']}."
+        )
+
+
+def check_sweep(config: dict[str, Any], where: str) -> None:
+    """The sweep starts from the study's foundations, so that it has no more seeds than the study.
+
+    Raises:
+        UserError: ``sensitivity.seeds`` is larger than ``seeds``, and there is something to sweep.
+    """
+    swept, trained = config["sensitivity"]["seeds"], config["seeds"]
+    if config["sensitivity"]["datasets"] and swept > trained:
+        raise UserError(
+            f"{where}: sensitivity.seeds: {swept} is more than seeds, {trained}, and the sweep starts from the "
+            "foundations of the study's seeds. Lower sensitivity.seeds, raise seeds, or empty sensitivity.datasets."
         )
 
 
