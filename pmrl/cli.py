@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
     sub.add_argument("folders", nargs="*", type=Path, help="run folders; the study's finished runs if none is named")
+    sub.add_argument("--sweeps", nargs="*", type=Path, metavar="FILE", help="sweeps (the study's finished ones)")
     sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
 
     sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
@@ -228,9 +229,10 @@ def train(options: argparse.Namespace) -> None:
 def collect(options: argparse.Namespace) -> None:
     """Gather runs into the tidy tables."""
     from pmrl.records import collect as gather
-    from pmrl.report import finished_runs
+    from pmrl.report import finished_runs, finished_sweeps
 
-    gather(options.folders or finished_runs(options.study), options.results)
+    sweeps = finished_sweeps(options.study) if options.sweeps is None else options.sweeps
+    gather(options.folders or finished_runs(options.study), options.results, sweeps)
 
 
 def tune(options: argparse.Namespace) -> None:

@@ -155,6 +155,12 @@ def absences(config: dict[str, Any]) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
+def present(config: dict[str, Any]) -> list[str]:
+    """The data sets of the study that are here."""
+    missing = absences(config)
+    return [name for name in config["datasets"] if name not in missing]
+
+
 def folder_of(config: dict[str, Any], dataset: str) -> Path | None:
     """Where the user keeps the files of a data set that no package carries, if the config says so."""
     folder = config["folders"].get(dataset)
@@ -186,11 +192,16 @@ def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def run_folders(config: dict[str, Any]) -> list[str]:
     """Every run of the study whose data set is here, the foundations first, as paths below ``<results>/runs``."""
-    missing = absences(config)
-    present = [name for name in config["datasets"] if name not in missing]
-    kinds = [f"{dataset}/foundation" for dataset in present]
-    kinds += ["/".join(run) for run in runs(config) if run[0] in present]
+    here = present(config)
+    kinds = [f"{dataset}/foundation" for dataset in here]
+    kinds += ["/".join(run) for run in runs(config) if run[0] in here]
     return [f"{kind}/seed_{seed}" for kind in kinds for seed in range(config["seeds"])]
+
+
+def sweep_files(config: dict[str, Any]) -> list[str]:
+    """The sensitivity sweep of every data set of the study that is swept and is here, as paths below ``<results>``."""
+    here = present(config)
+    return [f"sweep/{name}.parquet" for name in config["sensitivity"]["datasets"] if name in here]
 
 
 def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str) -> dict[str, Any]:
@@ -273,10 +284,8 @@ def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 def study_settings(config: dict[str, Any]) -> dict[str, Any]:
     """What tables and figures need to know of the config."""
-    missing = absences(config)
-    present = [name for name in config["datasets"] if name not in missing]
     kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network")}
-    return {"datasets": present, "absent": missing, **kept}
+    return {"datasets": present(config), "absent": absences(config), **kept}
 
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from pmrl import cli
 from pmrl.cli import main
@@ -98,6 +99,21 @@ def test_collecting_looks_for_runs_in_the_folder_of_its_config(capsys, tmp_path,
     assert main(["collect", "--config", str(tmp_path / "own.yaml")]) == 2
     assert [config["results"] for config in searched] == ["own"]
     assert "no runs to collect" in capsys.readouterr().err
+
+
+def test_collecting_takes_the_sweeps_of_the_config_unless_others_are_given(tmp_path, monkeypatch):
+    swept = {"datasets": ["digits", "emoji"], "sensitivity": {"datasets": ["digits", "molecules"]}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**swept, "results": str(tmp_path)}))
+    files = {name: tmp_path / "sweep" / f"{name}.parquet" for name in ("digits", "emoji", "molecules")}
+    (tmp_path / "sweep").mkdir()
+    for path in files.values():
+        path.touch()
+    gathered = []
+    monkeypatch.setattr("pmrl.records.collect", lambda folders, results, sweeps: gathered.append(sweeps))
+    own = ["collect", "--config", str(tmp_path / "own.yaml")]
+    for given in ([], ["--sweeps"], ["--sweeps", str(files["emoji"])]):
+        assert main([*own, *given]) == 0
+    assert gathered == [[files["digits"]], [], [files["emoji"]]]
 
 
 def test_a_report_names_its_folders_to_snakemake(tmp_path, monkeypatch):
