@@ -284,7 +284,7 @@ def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 def study_settings(config: dict[str, Any]) -> dict[str, Any]:
     """What tables and figures need to know of the config."""
-    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network")}
+    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network", "cost")}
     return {"datasets": present(config), "absent": absences(config), **kept}
 
 
