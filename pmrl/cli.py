@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = parser().parse_args(arguments)
     try:
+        settle(options)
         options.command(options)
     except UserError as error:
         print(f"pmrl: error: {error}", file=sys.stderr)
@@ -49,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=function)
-        sub.add_argument("--results", type=Path, default=Path("results"), help="results folder (%(default)s)")
-        sub.add_argument("--data", type=Path, default=Path("results/data"), help="feature stores (%(default)s)")
+        sub.add_argument("--results", type=Path, help="results folder (the config's)")
+        sub.add_argument("--data", type=Path, help="feature stores (the config's)")
         return sub
 
     sub = command("prepare", prepare, "Build the feature stores of data sets.")
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
     sub.add_argument("folders", nargs="*", type=Path, help="run folders; the study's finished runs if none is named")
+    sub.add_argument("--sweeps", nargs="*", type=Path, metavar="FILE", help="sweeps (the study's finished ones)")
     sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
 
     sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
@@ -120,6 +122,15 @@ def study_options(sub: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--settings", type=json_object, help="the settings as JSON, instead of a config; for `train`, of each variant"
     )
+
+
+def settle(options: argparse.Namespace) -> None:
+    """Read the config as ``study``, unless settings stand for it, and take from it the folders that are not given."""
+    reads = "config" in options and not getattr(options, "settings", None)
+    config = load_config(options.config) if reads else {"results": "results", "data": "results/data"}
+    options.results = options.results or Path(config["results"])
+    options.data = options.data or Path(config["data"])
+    options.study = {**config, "results": str(options.results), "data": str(options.data)}
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -199,7 +210,7 @@ def foundation(options: argparse.Namespace) -> None:
     from pmrl.runs import FOUNDATION, run_foundation
     from pmrl.settings import foundation_settings
 
-    settings = options.settings or foundation_settings(load_config(options.config), options.dataset)
+    settings = options.settings or foundation_settings(options.study, options.dataset)
     for run in each_run(options, FOUNDATION, {MAIN: settings}):
         run_foundation(run)
 
@@ -208,10 +219,9 @@ def train(options: argparse.Namespace) -> None:
     """Train and evaluate variants of one method for each seed."""
     from pmrl.runs import run_method
 
-    settings = options.settings
-    if not settings:
-        config = load_config(options.config)
-        settings = {name: run_settings(config, options.dataset, options.method, name) for name in options.variant}
+    settings = options.settings or {
+        name: run_settings(options.study, options.dataset, options.method, name) for name in options.variant
+    }
     for run in each_run(options, options.method, settings):
         run_method(run)
 
@@ -219,21 +229,21 @@ def train(options: argparse.Namespace) -> None:
 def collect(options: argparse.Namespace) -> None:
     """Gather runs into the tidy tables."""
     from pmrl.records import collect as gather
-    from pmrl.report import finished_runs
+    from pmrl.report import finished_runs, finished_sweeps
 
-    config = load_config(options.config) | {"results": str(options.results)}
-    gather(options.folders or finished_runs(config), options.results)
+    sweeps = finished_sweeps(options.study) if options.sweeps is None else options.sweeps
+    gather(options.folders or finished_runs(options.study), options.results, sweeps)
 
 
 def tune(options: argparse.Namespace) -> None:
     """Search on one data set with one method, or adopt the best of all searches."""
     from pmrl import tuning
 
-    config = options.settings or load_config(options.config)
+    config = options.settings or options.study
     if options.adopt:
         if not config["tuned"]:
             raise UserError(f"{options.config}: tuned: empty, so there is no file that the choice could be written to.")
-        tuning.adopt(config, Path(config["results"]), ROOT / config["tuned"])
+        tuning.adopt(config, options.results, ROOT / config["tuned"])
         return
     if not (options.dataset and options.method):
         raise UserError("pmrl tune needs --dataset and --method, or --adopt.")
@@ -249,7 +259,7 @@ def sweep(options: argparse.Namespace) -> None:
     from pmrl.data.store import load
     from pmrl.sensitivity import sweep as run
 
-    config = options.settings or load_config(options.config)
+    config = options.settings or options.study
     device = set_up_torch(config["device"], 1)
     print(run(config, load(options.data / options.dataset), options.results, device))
 
@@ -259,17 +269,16 @@ def cost(options: argparse.Namespace) -> None:
     from pmrl.cost import measure_costs
     from pmrl.data.store import load
 
-    config = options.settings or load_config(options.config)
+    config = options.settings or options.study
     device = set_up_torch(config["device"], 1)
     print(measure_costs(config, load(options.data / options.dataset), options.results, device))
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write ``report.html`` into the results folder of the config."""
+    """Write ``report.html`` into the results folder."""
     from pmrl import report as html
 
-    config = load_config(options.config)
-    print(html.write(config, options.config, Path(config["results"]) / "report.html"))
+    print(html.write(options.study, options.config, options.results / "report.html"))
 
 
 def artefact(options: argparse.Namespace) -> None:
@@ -278,7 +287,7 @@ def artefact(options: argparse.Namespace) -> None:
         from pmrl.tables import write
     else:
         from pmrl.figures import write
-    study = options.settings or study_settings(load_config(options.config))
+    study = options.settings or study_settings(options.study)
     asked = {"rival": options.rival} if getattr(options, "rival", None) else {}
     write(options.name, options.results, options.results / f"{options.kind}s", study, options.data, **asked)
 

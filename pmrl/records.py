@@ -128,24 +128,27 @@ def curve_rows(context: dict[str, Any], stages: dict[str, list[tuple[int, str, f
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)
 
 
-def collect(folders: Iterable[Path], results: Path) -> None:
+def collect(folders: Iterable[Path], results: Path, sweeps: Iterable[Path] = ()) -> None:
     """Gather runs into the four tables of the module's description and ``methods.json``, under ``results``.
 
+    Args:
+        folders: of the runs.
+        results: the folder to write to.
+        sweeps: the files of sensitivity sweeps, gathered into ``sweep.parquet``.
+
     Raises:
-        UserError: a run's file is missing or damaged.
+        UserError: a run's or a sweep's file is missing or damaged.
     """
-    folders, datasets = list(folders), []
+    folders = list(folders)
     if not folders:
         raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
     for name in ("records", "ranks", "curves", "contributions"):
         table = gathered([folder / RUN_FILES[name] for folder in folders], categories=True)
-        datasets = sorted(table["dataset"].unique().to_pylist()) if name == "records" else datasets
         with replacing(Path(results) / RUN_FILES[name]) as temporary:
             pq.write_table(table, temporary)
     for file in FIGURE_FILES.values():
         merge([folder / file for folder in folders if (folder / file).exists()], Path(results) / file)
-    sweeps = [Path(results) / "sweep" / f"{dataset}.parquet" for dataset in datasets]
-    merge([path for path in sweeps if path.exists()], Path(results) / "sweep.parquet")
+    merge(list(sweeps), Path(results) / "sweep.parquet")
     with replacing(Path(results) / "methods.json") as temporary:
         temporary.write_text(json.dumps(method_descriptions(folders), indent=2))
 

@@ -10,7 +10,7 @@ from typing import Any
 from pmrl import figures, tables
 from pmrl.errors import UserError
 from pmrl.records import RUN_FILES, collect
-from pmrl.settings import applicable, run_folders, study_settings
+from pmrl.settings import applicable, run_folders, study_settings, sweep_files
 
 
 def artefacts(config: dict[str, Any]) -> dict[tuple[str, str], Path]:
@@ -27,6 +27,11 @@ def finished_runs(config: dict[str, Any]) -> list[Path]:
     return [folder for folder in folders if all((folder / file).exists() for file in RUN_FILES.values())]
 
 
+def finished_sweeps(config: dict[str, Any]) -> list[Path]:
+    """Files of the study's sensitivity sweeps that are there."""
+    return [path for file in sweep_files(config) if (path := Path(config["results"], file)).exists()]
+
+
 def write_outdated(config: dict[str, Any]) -> None:
     """Collect the finished runs and write the tables and figures that are missing or older than a run.
 
@@ -39,7 +44,7 @@ def write_outdated(config: dict[str, Any]) -> None:
         raise UserError(f"{results}: no run of this study has finished yet. Run snakemake first.")
     newest = max((folder / RUN_FILES["description"]).stat().st_mtime for folder in folders)
     if not records.exists() or records.stat().st_mtime < newest:
-        collect(folders, results)
+        collect(folders, results, finished_sweeps(config))
     for (kind, name), path in artefacts(config).items():
         if not path.exists() or path.stat().st_mtime < newest:
             module = tables if kind == "table" else figures
@@ -53,7 +58,9 @@ def write(config: dict[str, Any], configfile: Path, output: Path) -> Path:
         UserError: no run has finished, or Snakemake fails.
     """
     write_outdated(config)
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(configfile), "--report", str(output)]
+    folders = [f"{key}={config[key]}" for key in ("results", "data")]
+    study = ["--configfile", str(configfile), "--config", *folders]
+    command = [sys.executable, "-m", "snakemake", *study, "--report", str(output)]
     done = subprocess.run([*command, *map(str, artefacts(config).values())], check=False)
     if done.returncode:
         raise UserError(f"{output}: Snakemake could not write the report; see its message above.")

@@ -84,8 +84,8 @@ class Results:
 
     Args:
         folder: the folder that holds ``records.parquet`` and the other files.
-        study: the configuration of the study; tables read ``datasets`` (names of what should be there) and
-            ``claims``.
+        study: the configuration of the study; tables read ``datasets`` (names of what should be there), ``cost``
+            (where it is measured; empty for nowhere) and ``claims``.
         data: the folder of the feature stores; ``data`` in the results folder by default.
     """
 
@@ -130,6 +130,12 @@ class Results:
     def contributions(self) -> pd.DataFrame:
         """What each item adds to a mean that is not a single retrieval task."""
         return _plain(self.table("contributions"))
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """Measured costs; none if the study measures none, whatever file an earlier one has left."""
+        costs = self.table("costs")[COLUMNS["costs"]]
+        return costs if self.study.get("cost", True) else costs[:0]
 
     def table(self, name: str) -> pd.DataFrame:
         """Read ``<name>.parquet`` and check it; an optional file that is missing is an empty table.

@@ -95,6 +95,7 @@ def check_names(config: dict[str, Any], where: str) -> None:
                 raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(known)}.")
     searches(config)
     check_hyperparameters(config, where)
+    check_sweep(config, where)
 
 
 def check_hyperparameters(config: dict[str, Any], where: str) -> None:
@@ -124,6 +125,20 @@ def check_hyperparameters(config: dict[str, Any], where: str) -> None:
         )
 
 
+def check_sweep(config: dict[str, Any], where: str) -> None:
+    """The sweep starts from the study's foundations, so that it has no more seeds than the study.
+
+    Raises:
+        UserError: ``sensitivity.seeds`` is larger than ``seeds``, and there is something to sweep.
+    """
+    swept, trained = config["sensitivity"]["seeds"], config["seeds"]
+    if config["sensitivity"]["datasets"] and swept > trained:
+        raise UserError(
+            f"{where}: sensitivity.seeds: {swept} is more than seeds, {trained}, and the sweep starts from the "
+            "foundations of the study's seeds. Lower sensitivity.seeds, raise seeds, or empty sensitivity.datasets."
+        )
+
+
 def applicable(config: dict[str, Any], kind: str) -> list[str]:
     """Names of the study's ``tables`` or ``figures``: those the config names, else all that apply to its regimes."""
     from pmrl import figures, tables
@@ -138,6 +153,12 @@ def absences(config: dict[str, Any]) -> dict[str, str]:
 
     reasons = {name: absence(name, folder_of(config, name)) for name in config["datasets"]}
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def present(config: dict[str, Any]) -> list[str]:
+    """The data sets of the study that are here."""
+    missing = absences(config)
+    return [name for name in config["datasets"] if name not in missing]
 
 
 def folder_of(config: dict[str, Any], dataset: str) -> Path | None:
@@ -171,11 +192,16 @@ def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def run_folders(config: dict[str, Any]) -> list[str]:
     """Every run of the study whose data set is here, the foundations first, as paths below ``<results>/runs``."""
-    missing = absences(config)
-    present = [name for name in config["datasets"] if name not in missing]
-    kinds = [f"{dataset}/foundation" for dataset in present]
-    kinds += ["/".join(run) for run in runs(config) if run[0] in present]
+    here = present(config)
+    kinds = [f"{dataset}/foundation" for dataset in here]
+    kinds += ["/".join(run) for run in runs(config) if run[0] in here]
     return [f"{kind}/seed_{seed}" for kind in kinds for seed in range(config["seeds"])]
+
+
+def sweep_files(config: dict[str, Any]) -> list[str]:
+    """The sensitivity sweep of every data set of the study that is swept and is here, as paths below ``<results>``."""
+    here = present(config)
+    return [f"sweep/{name}.parquet" for name in config["sensitivity"]["datasets"] if name in here]
 
 
 def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str) -> dict[str, Any]:
@@ -258,10 +284,9 @@ def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 def study_settings(config: dict[str, Any]) -> dict[str, Any]:
     """What tables and figures need to know of the config."""
-    missing = absences(config)
-    present = [name for name in config["datasets"] if name not in missing]
-    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network", "tuned")}
-    return {"datasets": present, "absent": missing, "tuning_regime": config["tuning"]["regime"], **kept}
+    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network", "cost", "tuned")}
+    told = {"datasets": present(config), "absent": absences(config), "tuning_regime": config["tuning"]["regime"]}
+    return {**told, **kept}
 
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pmrl.results import COLUMNS, Results
+from pmrl.results import Results
 
 TITLE = "Cost"
 CAPTION = (
@@ -19,9 +19,8 @@ HEADERS = {
 
 def build(results: Results) -> pd.DataFrame:
     """The measurements, method by method, with the step's time relative to the fastest method of the same k."""
-    costs = results.table("costs")[COLUMNS["costs"]]
     order = {method: place for place, method in enumerate(results.methods)}
-    costs = costs.sort_values(["modalities", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
+    costs = results.costs.sort_values(["modalities", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
     fastest = costs.groupby("modalities")["step_milliseconds"].transform("min")
     return costs.assign(step_ratio=costs["step_milliseconds"] / fastest).reset_index(drop=True)
 
@@ -32,4 +31,6 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     for column, (header, form) in HEADERS.items():
         columns[header] = [format(value, form) if pd.notna(value) else "–" for value in frame[column]]
     columns["step / fastest"] = [f"{ratio:.2f}" for ratio in frame["step_ratio"]]
-    return pd.DataFrame(columns)
+    shown = pd.DataFrame(columns)
+    shown.attrs["notes"] = [] if len(shown) else ["No costs have been measured."]
+    return shown

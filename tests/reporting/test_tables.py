@@ -14,6 +14,7 @@ from scipy.special import softmax
 from pmrl import tables
 from pmrl.errors import UserError
 from pmrl.results import Results
+from pmrl.settings import check_config, study_settings
 from pmrl.statistics import half_width
 from pmrl.tables import (
     ablation,
@@ -294,6 +295,15 @@ def test_step_time_is_relative_to_the_fastest_of_the_same_size(results):
     frame = cost.build(Results(results))
     assert cell(frame, method="gram", modalities=6)["step_ratio"] == pytest.approx(5 / 2)
     assert cell(frame, method="pmrl", modalities=6)["step_ratio"] == 1
+
+
+@pytest.mark.parametrize(("measured_on", "says_none"), [("", True), ("digits", False)])
+def test_a_study_without_costs_shows_none_that_an_earlier_one_left(results, tmp_path, measured_on, says_none):
+    assert (results / "costs.parquet").exists()
+    config = check_config({"datasets": list(synthetic.DATASETS), "cost": measured_on}, "config")
+    csv, markdown, *_ = tables.write("cost", results, tmp_path, study_settings(config))
+    assert pd.read_csv(csv).empty == says_none
+    assert ("No costs have been measured." in markdown.read_text()) == says_none
 
 
 def test_tied_methods_share_a_group(results):

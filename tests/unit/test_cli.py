@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from pmrl import cli
 from pmrl.cli import main
@@ -42,6 +43,88 @@ def test_bad_input_is_one_message(arguments, message, capsys, tmp_path, monkeypa
     assert error.startswith("pmrl: error: ") and "Traceback" not in error
     assert re.search(message, error)
     assert list(tmp_path.rglob("*")) == []
+
+
+RUN = ["--dataset", "digits", "--method", "gram"]
+OF_A_STUDY = {
+    "foundation": RUN[:2],
+    "train": RUN,
+    "collect": [],
+    "tune": RUN,
+    "sweep": RUN[:2],
+    "cost": RUN[:2],
+    "report": [],
+    "table": ["cost"],
+    "figure": ["ablation"],
+}
+
+
+@pytest.fixture
+def folders(monkeypatch):
+    """Run a command, and give the folders of results and of data that it gets instead of doing its work."""
+
+    def received(name, *arguments):
+        got = []
+        function = "artefact" if name in ("table", "figure") else name
+        monkeypatch.setattr(cli, function, lambda options: got.extend([options.results, options.data]))
+        assert main([name, *arguments]) == 0
+        return [str(folder) for folder in got]
+
+    return received
+
+
+@pytest.mark.parametrize("name", OF_A_STUDY)
+def test_a_command_works_in_the_folders_of_its_config_unless_others_are_given(name, folders, tmp_path):
+    config = tmp_path / "own.yaml"
+    config.write_text("{results: own, data: stores}")
+    arguments = [*OF_A_STUDY[name], "--config", str(config)]
+    assert folders(name, *arguments) == ["own", "stores"]
+    assert folders(name, *arguments, "--results", "mine") == ["mine", "stores"]
+    assert folders(name, *arguments, "--results", "mine", "--data", "elsewhere") == ["mine", "elsewhere"]
+    assert folders(name, *OF_A_STUDY[name]) == ["results", "results/data"]
+
+
+def test_a_command_without_a_config_works_in_the_folders_of_the_default_study(folders):
+    assert folders("prepare", "digits") == ["results", "results/data"]
+    assert folders("train", *RUN, "--settings", '{"main": {"x": 1}}') == ["results", "results/data"]
+    assert folders("prepare", "digits", "--data", "stores") == ["results", "stores"]
+
+
+def test_collecting_looks_for_runs_in_the_folder_of_its_config(capsys, tmp_path, monkeypatch):
+    from pmrl.report import finished_runs
+
+    (tmp_path / "own.yaml").write_text("{results: own}")
+    searched = []
+    monkeypatch.setattr("pmrl.report.finished_runs", lambda config: searched.append(config) or finished_runs(config))
+    assert main(["collect", "--config", str(tmp_path / "own.yaml")]) == 2
+    assert [config["results"] for config in searched] == ["own"]
+    assert "no runs to collect" in capsys.readouterr().err
+
+
+def test_collecting_takes_the_sweeps_of_the_config_unless_others_are_given(tmp_path, monkeypatch):
+    swept = {"datasets": ["digits", "emoji"], "sensitivity": {"datasets": ["digits", "molecules"]}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**swept, "results": str(tmp_path)}))
+    files = {name: tmp_path / "sweep" / f"{name}.parquet" for name in ("digits", "emoji", "molecules")}
+    (tmp_path / "sweep").mkdir()
+    for path in files.values():
+        path.touch()
+    gathered = []
+    monkeypatch.setattr("pmrl.records.collect", lambda folders, results, sweeps: gathered.append(sweeps))
+    own = ["collect", "--config", str(tmp_path / "own.yaml")]
+    for given in ([], ["--sweeps"], ["--sweeps", str(files["emoji"])]):
+        assert main([*own, *given]) == 0
+    assert gathered == [[files["digits"]], [], [files["emoji"]]]
+
+
+def test_a_report_names_its_folders_to_snakemake(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr("pmrl.report.write_outdated", lambda config: None)
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr("pmrl.report.subprocess.run", lambda command, **_: commands.append(command) or done)
+    assert main(["report", "--results", str(tmp_path), "--data", "stores"]) == 0
+    (command,) = commands
+    assert {f"results={tmp_path}", "data=stores", str(tmp_path / "report.html")} <= set(command)
+    assert str(tmp_path / "tables" / "cost.html") in command
 
 
 def test_an_unknown_device_is_refused(capsys, make_store, tmp_path):

@@ -186,6 +186,18 @@ def test_collecting_keeps_numbers_as_numbers_beside_methods_that_log_nothing(bas
         assert mean == pytest.approx(rows["value"].mean(), abs=1e-4)
 
 
+def test_collecting_gathers_the_sweeps_it_is_given_and_no_others(base):
+    """A data set that the study no longer sweeps leaves its file behind, which is not gathered."""
+    wanted, left = (base.results / "sweep" / f"{name}.parquet" for name in ("wanted", "synthetic"))
+    wanted.parent.mkdir()
+    for path in (wanted, left):
+        pd.DataFrame({"dataset": [path.stem], "value": [1.0]}).to_parquet(path)
+    collect([base.folder], base.results, [wanted])
+    assert list(pd.read_parquet(base.results / "sweep.parquet")["dataset"]) == ["wanted"]
+    collect([base.folder], base.results)
+    assert not (base.results / "sweep.parquet").exists()
+
+
 def test_collecting_a_damaged_run_names_its_file(base):
     (base.folder / "ranks.parquet").write_text("not a table")
     with pytest.raises(UserError, match=r"ranks\.parquet: cannot be read"):

@@ -149,12 +149,21 @@ def test_a_variants_own_search_goes_before_that_of_its_method(tmp_path):
             "variants.pmrl.x: unknown hyper-parameter 'matching_wieght'. Valid hyper-parameters: learning_rate, ",
         ),
         ({"network": {"width": 10, "attention_heads": 4}}, "network.attention_heads: 4 does not divide network.width"),
+        (
+            {"seeds": 2, "sensitivity": {"datasets": ["digits"], "seeds": 3}},
+            "config: sensitivity.seeds: 3 is more than seeds, 2, ",
+        ),
         ({"tuned": "config/no_such_file.yaml"}, "tuned: there is no file 'config/no_such_file.yaml'"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_runs(config, message):
     with pytest.raises(UserError, match=re.escape(message)):
         check_config(config, "config")
+
+
+@pytest.mark.parametrize("sensitivity", [{"datasets": ["digits"], "seeds": 2}, {"datasets": [], "seeds": 3}])
+def test_a_sweep_may_have_every_seed_of_the_study_and_its_seeds_do_not_matter_without_data_sets(sensitivity):
+    assert check_config({"seeds": 2, "sensitivity": sensitivity}, "config")["seeds"] == 2
 
 
 def test_every_hyper_parameter_of_every_method_may_be_set_by_a_variant():

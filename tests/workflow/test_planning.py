@@ -19,6 +19,16 @@ def test_a_fresh_clone_plans_a_whole_study(tmp_path):
     assert trained(jobs) == {"pmrl", "pairwise", "vast", "gram"}
 
 
+@pytest.mark.parametrize(
+    ("configfile", "sweeps"),
+    [("config/config.yaml", "results/sweep/digits.parquet results/sweep/emoji.parquet"), ("config/smoke.yaml", "")],
+)
+def test_the_sweeps_of_the_study_are_collected(tmp_path, configfile, sweeps):
+    copy_project(tmp_path)
+    run = snakemake(tmp_path, "-n", "--printshellcmds", "--workflow-profile", "none", configfile=configfile)
+    assert f" --sweeps {sweeps} --results results" in run.stdout + run.stderr
+
+
 def test_changing_gram_replans_gram_and_what_depends_on_it(project, edited):
     edited("baselines/gram.py", "\n# a change\n")
     jobs = planned(project)

@@ -24,6 +24,7 @@ from pmrl.settings import (
     run_folders,
     searches,
     study_settings,
+    sweep_files,
     sweep_settings,
     tuned_values,
     tuning_settings,

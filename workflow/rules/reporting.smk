@@ -21,7 +21,7 @@ def artefacts():
 
 def sweeps():
     """The sensitivity sweeps of the study."""
-    return [f"{RESULTS}/sweep/{name}.parquet" for name in config["sensitivity"]["datasets"] if name in DATASETS]
+    return [f"{RESULTS}/{file}" for file in sweep_files(config)]
 
 
 def costs():
@@ -31,8 +31,8 @@ def costs():
 
 rule collect:
     input:
-        [f"{folder}/{file}" for folder in study_folders() for file in RUN_FILES],
-        sweeps(),
+        runs=[f"{folder}/{file}" for folder in study_folders() for file in RUN_FILES],
+        sweeps=sweeps(),
     output:
         f"{RESULTS}/records.parquet",
         f"{RESULTS}/ranks.parquet",
@@ -45,7 +45,7 @@ rule collect:
         folders=study_folders(),
         results=RESULTS,
     shell:
-        "pmrl collect {params.folders:q} --results {params.results:q} 2>&1 | tee {log:q}"
+        "pmrl collect {params.folders:q} --sweeps {input.sweeps:q} --results {params.results:q} 2>&1 | tee {log:q}"
 
 
 # One rule for each artefact, since a caption cannot depend on a wildcard.
