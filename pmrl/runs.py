@@ -40,7 +40,7 @@ from pmrl.method import Method, blaming, build_method, is_supported, load_method
 from pmrl.networks import Network, NetworkSettings
 from pmrl.records import CONTRIBUTION_COLUMNS, FIGURE_FILES, RANK_COLUMNS, RUN_FILES, curve_rows, unsupported_row
 from pmrl.settings import MAIN
-from pmrl.training import Curves, Stage, derived_seed, train_stage
+from pmrl.training import SCRATCH, Curves, Stage, derived_seed, train_stage
 
 FOUNDATION = "foundation"
 REGIME_STAGES = {
@@ -54,6 +54,8 @@ TRAINING_CODE = tuple(
     ROOT / "pmrl" / f"{name}.py"
     for name in ("networks", "training", "method", "matching", "contrastive", "spectral", "corruption")
 )
+# What the curves of the stage ``scratch`` rest on beside that; they are kept with its checkpoint.
+DIAGNOSIS_CODE = tuple(ROOT / "pmrl" / f"{name}.py" for name in ("diagnosis", "evaluation", "retrieval"))
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def new_network(run: Run, method: Method) -> Network:
 
 def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[str, Any], start: str) -> str:
     """Hash of all that a checkpoint depends on: data, settings, seed, code, torch, and where it started from."""
+    code = TRAINING_CODE + (DIAGNOSIS_CODE if stage.name == SCRATCH else ())
     content = {
         "data": run.dataset.card.checksum,
         "network": run.settings["network"],
@@ -126,7 +129,7 @@ def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[
         "method": method_name,
         "hyperparameters": hyperparameters,
         "seed": run.seed,
-        "code": sha256(*TRAINING_CODE, method_file(method_name)),
+        "code": sha256(*code, method_file(method_name)),
         "torch": torch.__version__,
         "device": run.device.type,
         "start": start,

@@ -9,6 +9,7 @@ import torch
 
 from pmrl import runs
 from pmrl.checkpoints import load_checkpoint, read_fingerprint
+from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.method import build_method
 from pmrl.records import collect
@@ -105,6 +106,17 @@ def test_a_damaged_checkpoint_is_trained_again(base, monkeypatch):
     trained = count_training(monkeypatch)
     run_method(run)
     assert trained == ["fine_tuned"]
+
+
+@pytest.mark.parametrize("module", ["diagnosis", "evaluation", "retrieval"])
+def test_an_edited_diagnosis_makes_the_curves_from_scratch_again_and_trains_nothing_else(base, monkeypatch, module):
+    run = method_run(base)
+    run_method(run)
+    trained, original = count_training(monkeypatch), runs.sha256
+    edited = ROOT / "pmrl" / f"{module}.py"
+    monkeypatch.setattr(runs, "sha256", lambda *paths: original(*paths) + "edited" * (edited in paths))
+    run_method(run)
+    assert trained == ["scratch"]
 
 
 def test_a_stale_foundation_is_refused(base):
