@@ -33,13 +33,14 @@ from pmrl.analyses import (
 )
 from pmrl.checkpoints import load_checkpoint, read_fingerprint, save_checkpoint
 from pmrl.data.store import Dataset
-from pmrl.discovery import ROOT, method_file
+from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.files import replacing, sha256
 from pmrl.method import Method, blaming, build_method, is_supported, load_method
 from pmrl.networks import Network, NetworkSettings
 from pmrl.records import CONTRIBUTION_COLUMNS, FIGURE_FILES, RANK_COLUMNS, RUN_FILES, curve_rows, unsupported_row
 from pmrl.settings import MAIN
+from pmrl.sources import method_sources
 from pmrl.training import SCRATCH, Curves, Stage, derived_seed, train_stage
 
 FOUNDATION = "foundation"
@@ -129,7 +130,7 @@ def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[
         "method": method_name,
         "hyperparameters": hyperparameters,
         "seed": run.seed,
-        "code": sha256(*code, method_file(method_name)),
+        "code": sha256(*code, *method_sources(method_name)),
         "torch": torch.__version__,
         "device": run.device.type,
         "start": start,

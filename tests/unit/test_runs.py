@@ -9,7 +9,7 @@ import torch
 
 from pmrl import runs
 from pmrl.checkpoints import load_checkpoint, read_fingerprint
-from pmrl.discovery import ROOT
+from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.method import build_method
 from pmrl.records import collect
@@ -117,6 +117,18 @@ def test_an_edited_diagnosis_makes_the_curves_from_scratch_again_and_trains_noth
     monkeypatch.setattr(runs, "sha256", lambda *paths: original(*paths) + "edited" * (edited in paths))
     run_method(run)
     assert trained == ["scratch"]
+
+
+def test_an_edited_file_that_a_method_imports_trains_it_again(base, tmp_path, monkeypatch):
+    helper = tmp_path / "_helper.py"
+    helper.write_text("")
+    monkeypatch.setattr(runs, "method_sources", lambda name: [method_file(name), *[helper] * (name == "pairwise")])
+    run = method_run(base, "pairwise")
+    run_method(run)
+    trained = count_training(monkeypatch)
+    helper.write_text("# a change")
+    run_method(run)
+    assert trained == ["continued", "fine_tuned", "scratch"]
 
 
 def test_a_stale_foundation_is_refused(base):

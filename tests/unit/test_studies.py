@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 
-from pmrl import tuning
+from pmrl import cost, tuning
 from pmrl.cost import measure_costs, with_modalities
 from pmrl.errors import UserError
 from pmrl.method import load_method
@@ -78,6 +78,18 @@ def test_costs_of_a_method_are_kept_when_another_joins(make_store, tmp_path):
     both = pd.read_parquet(measure_costs(CONFIG, make_store(), tmp_path, CPU))
     pd.testing.assert_frame_equal(both[both["method"] == "pmrl"].reset_index(drop=True), alone)
     assert "gram" in set(both["method"])
+
+
+@pytest.mark.parametrize(("edited", "due"), [("measure.py", ["pmrl", "gram"]), ("gram.py", ["gram"])])
+def test_costs_are_measured_again_after_an_edit_of_what_they_rest_on(make_store, tmp_path, monkeypatch, edited, due):
+    dataset, original, asked = make_store(), cost.sha256, []
+    measure_costs(CONFIG, dataset, tmp_path, CPU)
+    monkeypatch.setattr(cost, "measured", lambda config, dataset, names, device: asked.extend(names) or [])
+    monkeypatch.setattr(
+        cost, "sha256", lambda *paths: original(*paths) + "edited" * (edited in {path.name for path in paths})
+    )
+    measure_costs(CONFIG, dataset, tmp_path, CPU)
+    assert asked == due
 
 
 def test_fewer_modalities_keep_the_instances(make_store):

@@ -9,7 +9,7 @@ for seeds in seed_chunks():
             f"foundation_seeds_{seeds[0]}_to_{seeds[-1]}"
         input:
             store=f"{DATA}/{{dataset}}.checksum",
-            method=source(method_file(config["foundation_method"])),
+            method=method_code(config["foundation_method"]),
             code=shared_code(),
         output:
             run_outputs(["foundation"], seeds),
@@ -35,7 +35,7 @@ for seeds in seed_chunks():
             input:
                 store=f"{DATA}/{{dataset}}.checksum",
                 foundation=run_outputs(["foundation"], seeds),
-                method=lambda wildcards: source(method_file(wildcards.method)),
+                method=lambda wildcards: method_code(wildcards.method),
                 code=shared_code(),
             output:
                 run_outputs([f"{{method}}/{variant}" for variant in group.variants], seeds),
@@ -85,8 +85,8 @@ rule sweep:
 rule cost:
     input:
         store=f"{DATA}/{config['cost']}.checksum",
-        methods=[source(method_file(name)) for name in config["methods"]],
-        code=[*shared_code(), source("pmrl/cost.py")],
+        methods=method_code(*config["methods"]),
+        code=[*shared_code(), source("pmrl/cost.py"), source("pmrl/measure.py")],
     output:
         f"{RESULTS}/costs.parquet",
     log:
