@@ -1,7 +1,10 @@
 """What each method costs: parameters, time of a training step and of an epoch, peak memory, as k grows.
 
-All methods are measured in one process, their steps interleaved, so that ratios hold; peak memory is what torch
-allocates during one step beyond what was there before it, by torch's own profiler.
+The methods of one session are measured in one process, their steps interleaved, so that their ratios hold. Rows that
+an earlier session measured with the same code, data, settings and torch are kept and stand beside the new ones; ratios
+between the two hold only as far as the machine was in the same state. To measure all methods in one session, delete
+``<results>/costs`` and ``<results>/costs.parquet`` first. Peak memory is what torch allocates during one step beyond
+what was there before it, by torch's own profiler.
 """
 
 from __future__ import annotations
