@@ -254,21 +254,27 @@ def needed_stages(regimes: Iterable[str]) -> list[str]:
 
 
 def start_from_foundation(run: Run, network: Network) -> str:
-    """Load the foundation's weights into ``network`` and return its fingerprint.
+    """Load the weights of the run's foundation into ``network`` and return its fingerprint; see `load_foundation`."""
+    base = Run(run.dataset, FOUNDATION, MAIN, run.settings["foundation"], run.seed, run.results, run.device)
+    return load_foundation(base, network)
+
+
+def load_foundation(base: Run, network: Network) -> str:
+    """Load the weights of the foundation ``base`` into ``network`` and return its fingerprint.
 
     Raises:
-        UserError: the foundation has not been trained, or with other data, settings or code.
+        UserError: the foundation has not been trained, or with other data, settings, code, torch or kind of device.
     """
-    base = Run(run.dataset, FOUNDATION, MAIN, run.settings["foundation"], run.seed, run.results, run.device)
     path = base.folder / f"{FOUNDATION}.safetensors"
     name, method = foundation_method(base)
     expected = fingerprint(base, base.stage(FOUNDATION), name, vars(method.hyperparameters), "random weights")
     if read_fingerprint(path) != expected:
         raise UserError(
-            f"{path}: the foundation is missing or was trained with other data, settings or code. "
-            f"Run `pmrl foundation --dataset {run.dataset.card.name}` first (snakemake does so by itself)."
+            f"{path}: the foundation is missing or was trained with other data, settings, code, torch or kind of "
+            f"device than now (torch {torch.__version__}, {base.device.type}). Delete the folder {base.folder} and run "
+            "snakemake again, which trains it anew and then what started from it."
         )
-    load_checkpoint(path, network, None, run.device)
+    load_checkpoint(path, network, None, base.device)
     return expected
 
 

@@ -1,6 +1,7 @@
 """Runs: checkpoints that hold are reused, those that do not are not, and what is written is tidy."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -134,8 +135,20 @@ def test_an_edited_file_that_a_method_imports_trains_it_again(base, tmp_path, mo
 def test_a_stale_foundation_is_refused(base):
     run = method_run(base)
     other = {**run.settings["foundation"], "training": {**CONFIG["training"], "foundation_steps": 4}}
-    with pytest.raises(UserError, match=r"foundation is missing or was trained with other data, settings or code"):
+    with pytest.raises(
+        UserError, match=r"foundation is missing or was trained with other data, settings, code"
+    ) as told:
         run_method(replace(run, settings={**run.settings, "foundation": other}))
+    assert f"Delete the folder {base.folder} and run snakemake again" in str(told.value)
+
+
+def test_a_foundation_of_another_torch_is_refused_until_its_folder_is_deleted(base, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "0.0.1")
+    with pytest.raises(UserError, match=r"torch 0\.0\.1, cpu"):
+        run_method(method_run(base))
+    shutil.rmtree(base.folder)
+    run_foundation(base)
+    run_method(method_run(base))
 
 
 def test_checkpoints_load_strictly(base):

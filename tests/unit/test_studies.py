@@ -9,8 +9,9 @@ from pmrl import cost, tuning
 from pmrl.cost import measure_costs, with_modalities
 from pmrl.errors import UserError
 from pmrl.method import load_method
+from pmrl.runs import Run, run_foundation
 from pmrl.sensitivity import settings, sweep
-from pmrl.settings import check_config
+from pmrl.settings import check_config, foundation_settings
 
 CPU = torch.device("cpu")
 SENSITIVITY = {
@@ -49,6 +50,14 @@ def test_the_sweep_writes_one_row_for_each_seed_and_setting(make_store, tmp_path
     assert len(table) == 2 * (2 * 3 + 2)
     assert table["value"].between(0, 100).all()
     assert not table.duplicated(["seed", "parameter", *SENSITIVITY_KEYS]).any()
+
+
+def test_a_sweep_from_a_stale_foundation_is_refused(make_store, tmp_path):
+    dataset = make_store()
+    longer = {**CONFIG, "training": {**CONFIG["training"], "foundation_steps": 3}}
+    run_foundation(Run(dataset, "foundation", "main", foundation_settings(longer, dataset.card.name), 0, tmp_path, CPU))
+    with pytest.raises(UserError, match="foundation is missing or was trained with other"):
+        sweep(CONFIG, dataset, tmp_path, CPU)
 
 
 SENSITIVITY_KEYS = ["alignment_temperature", "instance_temperature", "matching_weight"]
