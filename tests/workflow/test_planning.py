@@ -47,6 +47,16 @@ def test_changing_the_shared_loop_replans_every_method(project, edited):
     assert trained(planned(project)) == {"pmrl", "pairwise", "vast", "gram"}
 
 
+def test_another_torch_replans_every_training(project):
+    metadata = project / "torch-0.0.1.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: torch\nVersion: 0.0.1\n")
+    jobs = planned(project)
+    shutil.rmtree(metadata.parent)
+    assert trained(jobs) == {"pmrl", "pairwise", "vast", "gram"}
+    assert any(rule.startswith("foundation") for rule in rules(jobs)) and "prepare" not in rules(jobs)
+
+
 def test_changing_a_figure_redraws_that_figure_alone(project, edited):
     edited("pmrl/figures/ablation.py", "\n# a change\n")
     jobs = planned(project)

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ BEGAN = time.time()
 RESULTS = config["results"]
 DATA = config["data"]
 DATASETS = STUDY["datasets"]
+# Checkpoints of another torch do not hold, see pmrl.runs.fingerprint.
+TORCH = version("torch")
 METHOD = "[a-z][a-z0-9_]*"
 RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "contributions.parquet", "run.json"]
 # Editing one of these changes every result; a method's own files are inputs of its own jobs alone.

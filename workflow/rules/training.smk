@@ -23,6 +23,7 @@ for seeds in seed_chunks():
             results=RESULTS,
             data=DATA,
             device=config["device"],
+            torch=TORCH,
         shell:
             "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
             " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
@@ -51,6 +52,7 @@ for seeds in seed_chunks():
                 results=RESULTS,
                 data=DATA,
                 device=config["device"],
+                torch=TORCH,
             shell:
                 "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
                 " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
@@ -76,6 +78,7 @@ rule sweep:
         tuned=lambda wildcards: as_json(tuned_values(config, wildcards.dataset, "pmrl")),
         results=RESULTS,
         data=DATA,
+        torch=TORCH,
     shell:
         "pmrl sweep --dataset {wildcards.dataset:q} --settings {params.settings:q}"
         " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
