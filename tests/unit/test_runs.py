@@ -173,6 +173,20 @@ def test_all_methods_start_from_the_same_weights(base, monkeypatch):
     assert torch.equal(starts["PMRL"], starts["GRAM"])
 
 
+@pytest.mark.parametrize("method", ["pmrl", "vast"])
+def test_modalities_that_are_never_together_are_no_obstacle(make_store, tmp_path, one_thread, method):
+    settings = foundation_settings(CONFIG, "synthetic")
+    base = Run(make_store(apart=True), "foundation", "main", settings, 0, tmp_path / "results", CPU)
+    run_foundation(base)
+    run = method_run(base, method)
+    corruption = {"gaussian": [1.0], "missing": [50], "missing_training": [25], "mismatched": [50]}
+    run_method(replace(run, settings={**run.settings, "corruption": corruption, "classification": "zero_shot"}))
+    records = pd.read_parquet(run.folder / "records.parquet")
+    assert set(records["corruption"]) == {"none", *corruption}
+    assert {("beta", "gamma"), ("gamma", "beta")}.isdisjoint(zip(records["query"], records["gallery"], strict=True))
+    assert records["value"].notna().all()
+
+
 def test_an_unsupported_method_leaves_its_reason(base, monkeypatch):
     from baselines.gram import Gram
 
