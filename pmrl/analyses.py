@@ -21,6 +21,7 @@ from pmrl.evaluation import (
     cosine,
     evaluate,
     evaluate_pairs,
+    pair_directions,
 )
 from pmrl.method import Method
 from pmrl.networks import Batch, Embeddings, Network
@@ -182,10 +183,8 @@ def keep_for_figures(run: Run, network: Network, measured: Measured) -> None:
         table.insert(0, "item", items[present])
         measured.embeddings.append(table.assign(**context, seed=run.seed))
     queries = np.random.default_rng(derived_seed("examples", run.dataset.card.name)).permutation(len(items))
-    for query in embeddings.modalities:
-        for gallery in embeddings.modalities:
-            if query != gallery:
-                measured.examples.append(answers(embeddings, query, gallery, queries, items).assign(**context))
+    for task in pair_directions(embeddings):
+        measured.examples.append(answers(embeddings, task.query, task.gallery, queries, items).assign(**context))
 
 
 def answers(embeddings: Embeddings, query: str, gallery: str, order: np.ndarray, items: np.ndarray) -> pd.DataFrame:

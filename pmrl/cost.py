@@ -1,7 +1,10 @@
 """What each method costs: parameters, time of a training step and of an epoch, peak memory, as k grows.
 
-All methods are measured in one process, their steps interleaved, so that ratios hold; peak memory is what torch
-allocates during one step beyond what was there before it, by torch's own profiler.
+The methods of one session are measured in one process, their steps interleaved, so that their ratios hold. Rows that
+an earlier session measured with the same code, data, settings and torch are kept and stand beside the new ones; ratios
+between the two hold only as far as the machine was in the same state. To measure all methods in one session, delete
+``<results>/costs`` and ``<results>/costs.parquet`` first. Peak memory is what torch allocates during one step beyond
+what was there before it, by torch's own profiler.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from pmrl.data.store import Dataset
-from pmrl.discovery import method_file
+from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.files import replacing, sha256
 from pmrl.measure import median_seconds, peak_bytes
@@ -27,9 +30,11 @@ from pmrl.method import Method, blaming, build_method, is_supported, load_method
 from pmrl.networks import Batch, Network, NetworkSettings
 from pmrl.results import COLUMNS as FILES
 from pmrl.runs import TRAINING_CODE
+from pmrl.sources import method_sources
 from pmrl.training import check_finite
 
 ROUNDS = 15
+MEASURING_CODE = tuple(ROOT / "pmrl" / f"{name}.py" for name in ("cost", "measure"))
 COLUMNS = FILES["costs"]
 
 
@@ -63,7 +68,7 @@ def measure_costs(config: dict[str, Any], dataset: Dataset, results: Path, devic
 def fingerprint(config: dict[str, Any], dataset: Dataset, name: str, device: torch.device) -> str:
     """Hash of all that a method's costs depend on, but the machine."""
     settings = {key: config[key] for key in ("network", "training")}
-    content = [dataset.card.checksum, settings, sha256(*TRAINING_CODE, Path(__file__), method_file(name))]
+    content = [dataset.card.checksum, settings, sha256(*TRAINING_CODE, *MEASURING_CODE, *method_sources(name))]
     return hashlib.sha256(json.dumps([*content, torch.__version__, device.type], sort_keys=True).encode()).hexdigest()
 
 

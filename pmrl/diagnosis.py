@@ -37,20 +37,36 @@ def alignment(embeddings: Embeddings) -> dict[str, float]:
     - ``sign_flips``: percent of the instances whose u1 comes out of an ordinary SVD with the opposite sign, as the
       authors' code uses it.
     - ``recall``: mean recall@1 in percent over all ordered pairs of modalities, by cosine.
+
+    What no instance allows is left out: pairs that none has both of; signs, if none has all modalities.
     """
+    return pair_cosines(embeddings) | signs(embeddings) | mean_recall(embeddings)
+
+
+def pair_cosines(embeddings: Embeddings) -> dict[str, float]:
+    """Mean cosine of each pair of modalities over the instances that have both."""
+    both = {(a, b): embeddings.present[a] & embeddings.present[b] for a, b in combinations(embeddings.modalities, 2)}
+    return {
+        f"{PAIR_COSINE}{a}, {b}": (embeddings.vectors[a] * embeddings.vectors[b]).sum(dim=1)[rows].mean().item()
+        for (a, b), rows in both.items()
+        if rows.any()
+    }
+
+
+def signs(embeddings: Embeddings) -> dict[str, float]:
+    """Opposed vectors and sign flips in percent, over the instances with all modalities."""
     complete = embeddings.rows(embeddings.mask().all(dim=1))
+    if not len(complete):
+        return {}
     z, direction = complete.stack(), complete.leading_direction()
     raw = torch.linalg.svd(z.mT, full_matrices=False).U[..., 0]
-    cosines = {
-        f"{PAIR_COSINE}{a}, {b}": (embeddings.vectors[a] * embeddings.vectors[b])
-        .sum(dim=1)[embeddings.present[a] & embeddings.present[b]]
-        .mean()
-        for a, b in combinations(embeddings.modalities, 2)
-    }
-    recalls = [result.metrics()["recall@1"] for result in evaluate_pairs(embeddings, embeddings)]
     return {
-        **{name: value.item() for name, value in cosines.items()},
         "opposed": 100 * ((z @ direction.unsqueeze(-1)) < 0).float().mean().item(),
         "sign_flips": 100 * ((raw * direction).sum(dim=1) < 0).float().mean().item(),
-        "recall": float(np.mean(recalls)),
     }
+
+
+def mean_recall(embeddings: Embeddings) -> dict[str, float]:
+    """Mean recall@1 in percent over the pairs of modalities."""
+    recalls = [result.metrics()["recall@1"] for result in evaluate_pairs(embeddings, embeddings)]
+    return {"recall": float(np.mean(recalls))} if recalls else {}

@@ -3,12 +3,12 @@
 Each direction is scored by the method's own score and by plain cosine (of centroids, where a side has several
 modalities); the anchor directions are also re-ranked: the 50 best candidates are ordered by the matching head.
 An instance that lacks the query's or the gallery's modality is not a query; one that lacks the gallery's is
-not a candidate; the counts are part of every record.
+not a candidate; the counts are part of every record. A direction without a query is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -95,6 +95,12 @@ def direction(embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str
     )
 
 
+def pair_directions(embeddings: Embeddings) -> Iterator[Direction]:
+    """The task of every ordered modality pair that an instance has both of."""
+    tasks = (direction(embeddings, pair[:1], pair[1:]) for pair in permutations(embeddings.modalities, 2))
+    return (task for task in tasks if len(task.queries))
+
+
 def taken(side: Embeddings, rows: Tensor) -> Embeddings:
     """Some instances, by their ascending numbers; the same object, uncopied, where these are all."""
     return side if len(rows) == len(side) else side.rows(rows)
@@ -139,8 +145,7 @@ def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> lis
     """
     scores = {"own": checked(method), "cosine": cosine}
     results = []
-    for pair in permutations(embeddings.modalities, 2):
-        task = direction(embeddings, pair[:1], pair[1:])
+    for task in pair_directions(embeddings):
         results += [
             plain_result(task, name, score(task.query_side, task.gallery_side)) for name, score in scores.items()
         ]
@@ -153,9 +158,8 @@ def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> lis
 def evaluate_pairs(queries: Embeddings, galleries: Embeddings) -> list[Result]:
     """Every ordered modality pair by cosine, queries and galleries from two embeddings of the same instances."""
     results = []
-    for query, gallery in permutations(queries.modalities, 2):
-        task = direction(queries, (query,), (gallery,))
-        values = cosine(task.query_side, galleries.select((gallery,)).rows(task.candidates))
+    for task in pair_directions(queries):
+        values = cosine(task.query_side, galleries.select((task.gallery,)).rows(task.candidates))
         results.append(plain_result(task, "cosine", values))
     return results
 
@@ -180,6 +184,8 @@ def anchor_results(embeddings: Embeddings, scores: dict[str, Score], rerank: boo
     results = []
     for query, gallery in ((anchor, others), (others, anchor)):
         task = direction(embeddings, query, gallery)
+        if not len(task.queries):
+            continue
         for name, score in scores.items():
             values = score(task.query_side, task.gallery_side)
             plain = plain_result(task, name, values)

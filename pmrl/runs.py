@@ -33,14 +33,15 @@ from pmrl.analyses import (
 )
 from pmrl.checkpoints import load_checkpoint, read_fingerprint, save_checkpoint
 from pmrl.data.store import Dataset
-from pmrl.discovery import ROOT, method_file
+from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.files import replacing, sha256
 from pmrl.method import Method, blaming, build_method, is_supported, load_method
 from pmrl.networks import Network, NetworkSettings
 from pmrl.records import CONTRIBUTION_COLUMNS, FIGURE_FILES, RANK_COLUMNS, RUN_FILES, curve_rows, unsupported_row
 from pmrl.settings import MAIN
-from pmrl.training import Curves, Stage, derived_seed, train_stage
+from pmrl.sources import method_sources
+from pmrl.training import SCRATCH, Curves, Stage, derived_seed, train_stage
 
 FOUNDATION = "foundation"
 REGIME_STAGES = {
@@ -54,6 +55,8 @@ TRAINING_CODE = tuple(
     ROOT / "pmrl" / f"{name}.py"
     for name in ("networks", "training", "method", "matching", "contrastive", "spectral", "corruption")
 )
+# What the curves of the stage ``scratch`` rest on beside that; they are kept with its checkpoint.
+DIAGNOSIS_CODE = tuple(ROOT / "pmrl" / f"{name}.py" for name in ("diagnosis", "evaluation", "retrieval"))
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def new_network(run: Run, method: Method) -> Network:
 
 def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[str, Any], start: str) -> str:
     """Hash of all that a checkpoint depends on: data, settings, seed, code, torch, and where it started from."""
+    code = TRAINING_CODE + (DIAGNOSIS_CODE if stage.name == SCRATCH else ())
     content = {
         "data": run.dataset.card.checksum,
         "network": run.settings["network"],
@@ -126,7 +130,7 @@ def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[
         "method": method_name,
         "hyperparameters": hyperparameters,
         "seed": run.seed,
-        "code": sha256(*TRAINING_CODE, method_file(method_name)),
+        "code": sha256(*code, *method_sources(method_name)),
         "torch": torch.__version__,
         "device": run.device.type,
         "start": start,
@@ -250,21 +254,27 @@ def needed_stages(regimes: Iterable[str]) -> list[str]:
 
 
 def start_from_foundation(run: Run, network: Network) -> str:
-    """Load the foundation's weights into ``network`` and return its fingerprint.
+    """Load the weights of the run's foundation into ``network`` and return its fingerprint; see `load_foundation`."""
+    base = Run(run.dataset, FOUNDATION, MAIN, run.settings["foundation"], run.seed, run.results, run.device)
+    return load_foundation(base, network)
+
+
+def load_foundation(base: Run, network: Network) -> str:
+    """Load the weights of the foundation ``base`` into ``network`` and return its fingerprint.
 
     Raises:
-        UserError: the foundation has not been trained, or with other data, settings or code.
+        UserError: the foundation has not been trained, or with other data, settings, code, torch or kind of device.
     """
-    base = Run(run.dataset, FOUNDATION, MAIN, run.settings["foundation"], run.seed, run.results, run.device)
     path = base.folder / f"{FOUNDATION}.safetensors"
     name, method = foundation_method(base)
     expected = fingerprint(base, base.stage(FOUNDATION), name, vars(method.hyperparameters), "random weights")
     if read_fingerprint(path) != expected:
         raise UserError(
-            f"{path}: the foundation is missing or was trained with other data, settings or code. "
-            f"Run `pmrl foundation --dataset {run.dataset.card.name}` first (snakemake does so by itself)."
+            f"{path}: the foundation is missing or was trained with other data, settings, code, torch or kind of "
+            f"device than now (torch {torch.__version__}, {base.device.type}). Delete the folder {base.folder} and run "
+            "snakemake again, which trains it anew and then what started from it."
         )
-    load_checkpoint(path, network, None, run.device)
+    load_checkpoint(path, network, None, base.device)
     return expected
 
 

@@ -19,12 +19,11 @@ import torch
 from tqdm import tqdm
 
 from pmrl.analyses import split_batch
-from pmrl.checkpoints import load_checkpoint
 from pmrl.data.store import Dataset
 from pmrl.evaluation import evaluate_pairs
 from pmrl.files import replacing
 from pmrl.method import build_method
-from pmrl.runs import FOUNDATION, Run, new_network, run_foundation
+from pmrl.runs import FOUNDATION, Run, load_foundation, new_network, run_foundation
 from pmrl.settings import MAIN, foundation_settings, tuned_values
 from pmrl.training import embed, train_stage
 
@@ -80,13 +79,16 @@ def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch
 
 
 def judge(foundation: Run, values: dict[str, Any]) -> float:
-    """Mean recall@1 in percent after continuing from a foundation with the given values."""
-    checkpoint = foundation.folder / f"{FOUNDATION}.safetensors"
-    if not checkpoint.exists():
+    """Mean recall@1 in percent after continuing with the given values from a foundation, trained here if there is none.
+
+    Raises:
+        UserError: the foundation was trained with other data, settings, code, torch or kind of device.
+    """
+    if not (foundation.folder / f"{FOUNDATION}.safetensors").exists():
         run_foundation(foundation)
     method = build_method("pmrl", values).to(foundation.device)
     network = new_network(foundation, method)
-    load_checkpoint(checkpoint, network, None, foundation.device)
+    load_foundation(foundation, network)
     train_stage(network, method, foundation.dataset, foundation.stage("continued"), foundation.seed, foundation.device)
     embeddings = embed(network, split_batch(foundation, "test"))
     return float(np.mean([result.metrics()["recall@1"] for result in evaluate_pairs(embeddings, embeddings)]))

@@ -11,9 +11,17 @@ SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
 def synthetic_dataset(
-    name: str = "synthetic", modalities: int = 3, per_split: int = 40, absent: float = 0.0, noise: float = 0.1
+    name: str = "synthetic",
+    modalities: int = 3,
+    per_split: int = 40,
+    absent: float = 0.0,
+    noise: float = 0.1,
+    apart: bool = False,
 ) -> Dataset:
-    """``per_split`` instances in each split; every modality is a random linear view of the same latent vector."""
+    """``per_split`` instances in each split; every modality is a random linear view of the same latent vector.
+
+    With ``apart`` every instance has the anchor ``alpha`` and one other modality only.
+    """
     random = np.random.default_rng(0)
     splits = ("pretrain", "train", "validation", "test")
     count = per_split * len(splits)
@@ -37,6 +45,9 @@ def synthetic_dataset(
             "caption": [f"the item number {i}" for i in range(count)],
         }
     )
+    if apart:
+        for row, modality in enumerate(names[1:]):
+            present[modality] &= np.arange(count) % (modalities - 1) == row
     card = Card(
         name=name,
         title="Synthetic views",

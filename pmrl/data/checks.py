@@ -36,9 +36,16 @@ def check(dataset: "Dataset") -> None:
     for modality in dataset.modalities:
         parts = (part[modality] for part in (dataset.pooled, dataset.tokens, dataset.present))
         check_modality(f"{name}: modality {modality!r}", *parts, dataset.items)
-    lonely = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0) == 0
-    if lonely.any():
-        raise UserError(f"{name}: item {ids[lonely.argmax()]!r} has no modality at all; remove it.")
+        check_pretraining(f"{name}: modality {modality!r}", dataset.present[modality], dataset.items)
+    counts = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0)
+    if (counts == 0).any():
+        raise UserError(f"{name}: item {ids[counts.argmin()]!r} has no modality at all; remove it.")
+    for split, most in pd.Series(counts).groupby(dataset.items["split"].to_numpy()).max().items():
+        if most < 2:
+            raise UserError(
+                f"{name}: no item of the split {split!r} has two modalities, so there is nothing to align or to "
+                "retrieve; put items with two or more into every split."
+            )
 
 
 def check_modality(
@@ -56,6 +63,19 @@ def check_modality(
     check_finite(f"{where}, tokens", tokens, ids)
     check_columns(where, pooled, present, items)
     check_leaks(f"{where}, tokens", tokens.reshape(len(ids), -1)[present], items, present)
+
+
+def check_pretraining(where: str, present: np.ndarray, items: pd.DataFrame) -> None:
+    """Test that the pre-training split, by whose statistics features are scaled, has the modality.
+
+    Raises:
+        UserError: none of its items does.
+    """
+    if not present[items["split"] == "pretrain"].any():
+        raise UserError(
+            f"{where}: no item of the split 'pretrain' has it, expected at least 1, since features are scaled by their "
+            "mean and deviation there; move items that have it into this split, or leave the modality out."
+        )
 
 
 def check_shapes(dataset: "Dataset") -> None:

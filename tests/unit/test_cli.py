@@ -171,7 +171,7 @@ def test_a_broken_baseline_is_named(tmp_path, monkeypatch):
 
 def test_parsing_the_workflow_needs_no_torch():
     code = (
-        "import sys; import pmrl, pmrl.cli, pmrl.settings, pmrl.data, pmrl.tables, pmrl.figures;"
+        "import sys; import pmrl, pmrl.cli, pmrl.settings, pmrl.data, pmrl.tables, pmrl.figures, pmrl.sources;"
         "pmrl.settings.check_config({}, 'x'); pmrl.cli.parser();"
         "sys.exit('torch' in sys.modules)"
     )

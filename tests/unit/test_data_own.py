@@ -173,6 +173,12 @@ def sound_csv(card, change):
     (frame if changed is None else changed).to_csv(card.parent / "sound.csv", index=False)
 
 
+def gaps_in_sound(card, split):
+    absent = set(items()["id"][items()["split"] == split])
+    sound_csv(card, lambda frame: frame[~frame["id"].isin(absent)])
+    edit(card, modalities={"sound": {"file": "sound.csv", "gaps": True}, "word": {"file": "word.npy"}})
+
+
 def put(row, column, value):
     def change(frame):
         frame.loc[row, column] = value
@@ -278,6 +284,10 @@ BAD = {
     "a row without an item": (
         lambda card: sound_csv(card, put(4, "id", "item-x")),
         r"sound\.csv: id 'item-x' is not in the table of items",
+    ),
+    "a modality that pre-training lacks": (
+        lambda card: gaps_in_sound(card, "pretrain"),
+        r"birds: modality 'sound': no item of the split 'pretrain' has it",
     ),
     "an id twice in a modality": (
         lambda card: sound_csv(card, put(4, "id", "item-0-0")),

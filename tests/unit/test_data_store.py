@@ -198,6 +198,12 @@ def nothing_present():
     return data
 
 
+def absent_in(modality, split):
+    data = dataset()
+    data.present[modality][data.items["split"] == split] = False
+    return data
+
+
 BROKEN = {
     "group in two splits": (lambda: changed_items("split", "test"), "group-1'.*more than one split"),
     "id twice": (lambda: changed_items("id", "item-0-0"), "item-0-0.*twice"),
@@ -241,6 +247,14 @@ BROKEN = {
         "3 dimensions, expected 2",
     ),
     "item without anything": (nothing_present, "item-2-1.*no modality at all"),
+    "a modality that pre-training lacks": (
+        lambda: absent_in("sound", "pretrain"),
+        "tiny: modality 'sound': no item of the split 'pretrain' has it",
+    ),
+    "a split without pairs": (
+        lambda: absent_in("sound", "test"),
+        "tiny: no item of the split 'test' has two modalities",
+    ),
 }
 
 

@@ -56,6 +56,18 @@ def test_absent_vectors_do_not_count():
     assert alignment(embeddings(z, present))["cosine of a, b"] == pytest.approx(expected.item(), abs=1e-6)
 
 
+def test_what_no_instance_allows_is_left_out():
+    z = unit(3, 40, 8)
+    present = torch.ones(3, 40, dtype=torch.bool)
+    present[1, ::2] = present[2, 1::2] = False
+    found = alignment(embeddings(z * present.unsqueeze(-1), present))
+    assert set(found) == {"cosine of a, b", "cosine of a, c", "recall"}
+    assert np.isfinite(list(found.values())).all()
+    alone = torch.zeros(3, 40, dtype=torch.bool)
+    alone[0] = True
+    assert alignment(embeddings(z * alone.unsqueeze(-1), alone)) == {}
+
+
 def test_the_gradient_of_a_term_is_its_norm_over_all_vectors_and_leaves_the_graph():
     z = unit(2, 5, 4).requires_grad_()
     seen = embeddings(z)

@@ -16,8 +16,8 @@ from pmrl.training import embed
 SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2)
 
 
-def embedded(absent=0.0, per_split=20, layers=1):
-    dataset = synthetic_dataset(absent=absent, per_split=per_split)
+def embedded(absent=0.0, per_split=20, layers=1, apart=False):
+    dataset = synthetic_dataset(absent=absent, per_split=per_split, apart=apart)
     torch.manual_seed(0)
     network = Network(dataset, replace(SMALL, layers=layers))
     return embed(network, Batch.from_dataset(dataset, dataset.indices("test"), torch.device("cpu")))
@@ -109,6 +109,23 @@ def test_contributions_of_the_items_average_to_the_mean_recall(absent):
     asked = torch.cat([result.queries for result in results]).unique()
     silent = np.setdiff1d(np.arange(len(embeddings)), asked.numpy())
     assert not values[silent].any(), "an item that asks nothing adds nothing"
+
+
+def test_pairs_that_no_instance_has_are_left_out():
+    embeddings = embedded(apart=True)
+    together = {("alpha", "beta"), ("beta", "alpha"), ("alpha", "gamma"), ("gamma", "alpha")}
+    results = evaluate(embeddings, build_method("vast", {}))
+    assert {(r.query, r.gallery) for r in results} == together | {("alpha", "others"), ("others", "alpha")}
+    pairs = evaluate_pairs(embeddings, embeddings)
+    assert {(r.query, r.gallery) for r in pairs} == together
+    assert all(0 <= r.metrics()["recall@1"] <= 100 for r in results + pairs)
+
+
+def test_an_anchor_that_no_instance_has_beside_another_is_left_out():
+    embeddings = embedded()
+    without = {**embeddings.present, "alpha": torch.zeros(len(embeddings), dtype=torch.bool)}
+    results = evaluate(replace(embeddings, present=without), build_method("vast", {}))
+    assert {(r.query, r.gallery) for r in results} == {("beta", "gamma"), ("gamma", "beta")}
 
 
 def test_two_modalities_are_re_ranked_too():

@@ -1,6 +1,7 @@
 """Runs: checkpoints that hold are reused, those that do not are not, and what is written is tidy."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -9,6 +10,7 @@ import torch
 
 from pmrl import runs
 from pmrl.checkpoints import load_checkpoint, read_fingerprint
+from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.method import build_method
 from pmrl.records import collect
@@ -107,11 +109,46 @@ def test_a_damaged_checkpoint_is_trained_again(base, monkeypatch):
     assert trained == ["fine_tuned"]
 
 
+@pytest.mark.parametrize("module", ["diagnosis", "evaluation", "retrieval"])
+def test_an_edited_diagnosis_makes_the_curves_from_scratch_again_and_trains_nothing_else(base, monkeypatch, module):
+    run = method_run(base)
+    run_method(run)
+    trained, original = count_training(monkeypatch), runs.sha256
+    edited = ROOT / "pmrl" / f"{module}.py"
+    monkeypatch.setattr(runs, "sha256", lambda *paths: original(*paths) + "edited" * (edited in paths))
+    run_method(run)
+    assert trained == ["scratch"]
+
+
+def test_an_edited_file_that_a_method_imports_trains_it_again(base, tmp_path, monkeypatch):
+    helper = tmp_path / "_helper.py"
+    helper.write_text("")
+    monkeypatch.setattr(runs, "method_sources", lambda name: [method_file(name), *[helper] * (name == "pairwise")])
+    run = method_run(base, "pairwise")
+    run_method(run)
+    trained = count_training(monkeypatch)
+    helper.write_text("# a change")
+    run_method(run)
+    assert trained == ["continued", "fine_tuned", "scratch"]
+
+
 def test_a_stale_foundation_is_refused(base):
     run = method_run(base)
     other = {**run.settings["foundation"], "training": {**CONFIG["training"], "foundation_steps": 4}}
-    with pytest.raises(UserError, match=r"foundation is missing or was trained with other data, settings or code"):
+    with pytest.raises(
+        UserError, match=r"foundation is missing or was trained with other data, settings, code"
+    ) as told:
         run_method(replace(run, settings={**run.settings, "foundation": other}))
+    assert f"Delete the folder {base.folder} and run snakemake again" in str(told.value)
+
+
+def test_a_foundation_of_another_torch_is_refused_until_its_folder_is_deleted(base, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "0.0.1")
+    with pytest.raises(UserError, match=r"torch 0\.0\.1, cpu"):
+        run_method(method_run(base))
+    shutil.rmtree(base.folder)
+    run_foundation(base)
+    run_method(method_run(base))
 
 
 def test_checkpoints_load_strictly(base):
@@ -134,6 +171,20 @@ def test_all_methods_start_from_the_same_weights(base, monkeypatch):
     for method in ("pmrl", "gram"):
         run_method(method_run(base, method))
     assert torch.equal(starts["PMRL"], starts["GRAM"])
+
+
+@pytest.mark.parametrize("method", ["pmrl", "vast"])
+def test_modalities_that_are_never_together_are_no_obstacle(make_store, tmp_path, one_thread, method):
+    settings = foundation_settings(CONFIG, "synthetic")
+    base = Run(make_store(apart=True), "foundation", "main", settings, 0, tmp_path / "results", CPU)
+    run_foundation(base)
+    run = method_run(base, method)
+    corruption = {"gaussian": [1.0], "missing": [50], "missing_training": [25], "mismatched": [50]}
+    run_method(replace(run, settings={**run.settings, "corruption": corruption, "classification": "zero_shot"}))
+    records = pd.read_parquet(run.folder / "records.parquet")
+    assert set(records["corruption"]) == {"none", *corruption}
+    assert {("beta", "gamma"), ("gamma", "beta")}.isdisjoint(zip(records["query"], records["gallery"], strict=True))
+    assert records["value"].notna().all()
 
 
 def test_an_unsupported_method_leaves_its_reason(base, monkeypatch):

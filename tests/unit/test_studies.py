@@ -5,12 +5,13 @@ import pytest
 import torch
 import yaml
 
-from pmrl import tuning
+from pmrl import cost, tuning
 from pmrl.cost import measure_costs, with_modalities
 from pmrl.errors import UserError
 from pmrl.method import load_method
+from pmrl.runs import Run, run_foundation
 from pmrl.sensitivity import settings, sweep
-from pmrl.settings import check_config
+from pmrl.settings import check_config, foundation_settings
 
 CPU = torch.device("cpu")
 SENSITIVITY = {
@@ -51,6 +52,14 @@ def test_the_sweep_writes_one_row_for_each_seed_and_setting(make_store, tmp_path
     assert not table.duplicated(["seed", "parameter", *SENSITIVITY_KEYS]).any()
 
 
+def test_a_sweep_from_a_stale_foundation_is_refused(make_store, tmp_path):
+    dataset = make_store()
+    longer = {**CONFIG, "training": {**CONFIG["training"], "foundation_steps": 3}}
+    run_foundation(Run(dataset, "foundation", "main", foundation_settings(longer, dataset.card.name), 0, tmp_path, CPU))
+    with pytest.raises(UserError, match="foundation is missing or was trained with other"):
+        sweep(CONFIG, dataset, tmp_path, CPU)
+
+
 SENSITIVITY_KEYS = ["alignment_temperature", "instance_temperature", "matching_weight"]
 
 
@@ -78,6 +87,18 @@ def test_costs_of_a_method_are_kept_when_another_joins(make_store, tmp_path):
     both = pd.read_parquet(measure_costs(CONFIG, make_store(), tmp_path, CPU))
     pd.testing.assert_frame_equal(both[both["method"] == "pmrl"].reset_index(drop=True), alone)
     assert "gram" in set(both["method"])
+
+
+@pytest.mark.parametrize(("edited", "due"), [("measure.py", ["pmrl", "gram"]), ("gram.py", ["gram"])])
+def test_costs_are_measured_again_after_an_edit_of_what_they_rest_on(make_store, tmp_path, monkeypatch, edited, due):
+    dataset, original, asked = make_store(), cost.sha256, []
+    measure_costs(CONFIG, dataset, tmp_path, CPU)
+    monkeypatch.setattr(cost, "measured", lambda config, dataset, names, device: asked.extend(names) or [])
+    monkeypatch.setattr(
+        cost, "sha256", lambda *paths: original(*paths) + "edited" * (edited in {path.name for path in paths})
+    )
+    measure_costs(CONFIG, dataset, tmp_path, CPU)
+    assert asked == due
 
 
 def test_fewer_modalities_keep_the_instances(make_store):

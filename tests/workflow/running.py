@@ -44,13 +44,23 @@ def pmrl(project, *arguments):
 
 def planned(project, configfile="config/smoke.yaml"):
     """The jobs that a dry run plans, as (rule, wildcards) pairs."""
+    return [(rule, wildcards) for rule, wildcards, _ in planned_inputs(project, configfile)]
+
+
+def planned_inputs(project, configfile="config/smoke.yaml"):
+    """The jobs that a dry run plans, as (rule, wildcards, input files)."""
     run = snakemake(project, "-n", "--workflow-profile", "none", configfile=configfile)
     assert run.returncode == 0, run.stdout + run.stderr
     jobs = re.findall(r"^rule (\w+):\n((?:    .*\n)*)", run.stdout + run.stderr, re.MULTILINE)
     return [
-        (rule, dict(re.findall(r"(\w+)=([\w.]+)", " ".join(re.findall(r"wildcards: (.*)", body)))))
+        (rule, dict(re.findall(r"(\w+)=([\w.]+)", told(body, "wildcards"))), set(told(body, "input").split(", ")))
         for rule, body in jobs
     ]
+
+
+def told(body, key):
+    """What a dry run tells of a job under a key."""
+    return " ".join(re.findall(rf"^    {key}: (.*)", body, re.MULTILINE))
 
 
 def trained(jobs):

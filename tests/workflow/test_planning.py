@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
-from running import METHODS, SMOKE, TEMPLATE, copy_project, planned, rules, snakemake, trained
+from running import METHODS, SMOKE, TEMPLATE, copy_project, planned, planned_inputs, rules, snakemake, trained
 
 
 def test_a_second_run_plans_nothing(project):
@@ -37,9 +37,34 @@ def test_changing_gram_replans_gram_and_what_depends_on_it(project, edited):
     assert not any(rule.startswith(("foundation", "prepare")) for rule in rules(jobs))
 
 
+def test_what_a_method_imports_is_an_input_of_its_jobs(tmp_path):
+    copy_project(tmp_path)
+    helper = "baselines/_helper.py"
+    (tmp_path / helper).write_text("")
+    with (tmp_path / "baselines" / "pairwise.py").open("a") as file:
+        file.write("\nfrom baselines import _helper\n")
+    (tmp_path / "config" / "more.yaml").write_text(yaml.safe_dump({**SMOKE, "cost": "digits"}))
+    jobs = planned_inputs(tmp_path, configfile="config/more.yaml")
+    assert {told["method"] for rule, told, files in jobs if rule.startswith("train") and helper in files} == {
+        "pairwise"
+    }
+    (files,) = (files for rule, _, files in jobs if rule == "cost")
+    assert {helper, "baselines/pairwise.py", "pmrl/objective.py", "pmrl/measure.py"} <= files
+
+
 def test_changing_the_shared_loop_replans_every_method(project, edited):
     edited("pmrl/training.py", "\n# a change\n")
     assert trained(planned(project)) == {"pmrl", "pairwise", "vast", "gram"}
+
+
+def test_another_torch_replans_every_training(project):
+    metadata = project / "torch-0.0.1.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: torch\nVersion: 0.0.1\n")
+    jobs = planned(project)
+    shutil.rmtree(metadata.parent)
+    assert trained(jobs) == {"pmrl", "pairwise", "vast", "gram"}
+    assert any(rule.startswith("foundation") for rule in rules(jobs)) and "prepare" not in rules(jobs)
 
 
 def test_changing_a_figure_redraws_that_figure_alone(project, edited):

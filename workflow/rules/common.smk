@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from pmrl.data import input_files, package_versions
-from pmrl.discovery import ROOT, method_file
+from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.figures import available as available_figures
 from pmrl.settings import (
@@ -29,7 +30,7 @@ from pmrl.settings import (
     tuned_values,
     tuning_settings,
 )
-from pmrl.sources import sources
+from pmrl.sources import method_sources, sources
 from pmrl.tables import available as available_tables
 
 try:
@@ -42,9 +43,11 @@ BEGAN = time.time()
 RESULTS = config["results"]
 DATA = config["data"]
 DATASETS = STUDY["datasets"]
+# Checkpoints of another torch do not hold, see pmrl.runs.fingerprint.
+TORCH = version("torch")
 METHOD = "[a-z][a-z0-9_]*"
 RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "contributions.parquet", "run.json"]
-# Editing one of these changes every result; a method's own file is an input of its own jobs alone.
+# Editing one of these changes every result; a method's own files are inputs of its own jobs alone.
 SHARED_CODE = [
     "analyses",
     "checkpoints",
@@ -83,6 +86,11 @@ def source(path):
 
 def shared_code():
     return [source(f"pmrl/{name}.py") for name in SHARED_CODE]
+
+
+def method_code(*names):
+    """The files of some methods: what no other method rests on, unless it imports them."""
+    return sorted({source(path) for name in names for path in method_sources(name)})
 
 
 def stores():

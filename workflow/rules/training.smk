@@ -9,7 +9,7 @@ for seeds in seed_chunks():
             f"foundation_seeds_{seeds[0]}_to_{seeds[-1]}"
         input:
             store=f"{DATA}/{{dataset}}.checksum",
-            method=source(method_file(config["foundation_method"])),
+            method=method_code(config["foundation_method"]),
             code=shared_code(),
         output:
             run_outputs(["foundation"], seeds),
@@ -23,6 +23,7 @@ for seeds in seed_chunks():
             results=RESULTS,
             data=DATA,
             device=config["device"],
+            torch=TORCH,
         shell:
             "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
             " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
@@ -35,7 +36,7 @@ for seeds in seed_chunks():
             input:
                 store=f"{DATA}/{{dataset}}.checksum",
                 foundation=run_outputs(["foundation"], seeds),
-                method=lambda wildcards: source(method_file(wildcards.method)),
+                method=lambda wildcards: method_code(wildcards.method),
                 code=shared_code(),
             output:
                 run_outputs([f"{{method}}/{variant}" for variant in group.variants], seeds),
@@ -51,6 +52,7 @@ for seeds in seed_chunks():
                 results=RESULTS,
                 data=DATA,
                 device=config["device"],
+                torch=TORCH,
             shell:
                 "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
                 " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
@@ -76,6 +78,7 @@ rule sweep:
         tuned=lambda wildcards: as_json(tuned_values(config, wildcards.dataset, "pmrl")),
         results=RESULTS,
         data=DATA,
+        torch=TORCH,
     shell:
         "pmrl sweep --dataset {wildcards.dataset:q} --settings {params.settings:q}"
         " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
@@ -85,8 +88,8 @@ rule sweep:
 rule cost:
     input:
         store=f"{DATA}/{config['cost']}.checksum",
-        methods=[source(method_file(name)) for name in config["methods"]],
-        code=[*shared_code(), source("pmrl/cost.py")],
+        methods=method_code(*config["methods"]),
+        code=[*shared_code(), source("pmrl/cost.py"), source("pmrl/measure.py")],
     output:
         f"{RESULTS}/costs.parquet",
     log:

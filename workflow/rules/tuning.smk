@@ -4,9 +4,7 @@
 rule search:
     input:
         store=f"{DATA}/{{dataset}}.checksum",
-        methods=lambda wildcards: [
-            source(method_file(name)) for name in {config["foundation_method"], wildcards.method}
-        ],
+        methods=lambda wildcards: method_code(config["foundation_method"], wildcards.method),
         code=[*shared_code(), source("pmrl/tuning.py")],
     output:
         f"{RESULTS}/tuning/{{dataset}}/{{method}}/{{variant}}.csv",
