@@ -48,7 +48,7 @@ def spread(
     lines = []
     for names, part in frame.groupby(list(rows), sort=False, observed=True):
         cells = {row[column]: row for row in part.to_dict("records")}
-        seeds = max(row["n"] for row in cells.values())
+        seeds = int(max(row["n"] for row in cells.values()))
         line = dict(zip(rows.values(), names, strict=True))
         line |= {header: _cell(cells.get(value), seeds, decimals) for value, header in headers.items()}
         lines.append(line | {"seeds": str(seeds) if seeds else MISSING})
@@ -64,7 +64,7 @@ def _cell(row: Mapping | None, seeds: int, decimals: int) -> str:
     if not row.get("clear_of_chance", True):
         shown += " †"
     if row["n"] < seeds:
-        shown += f" (n={row['n']})"
+        shown += f" (n={row['n']:.0f})"
     return {"best": f"**{shown}**", "second": f"<u>{shown}</u>"}.get(row.get("mark"), shown)
 
 

@@ -169,6 +169,15 @@ def test_every_table_is_written_in_four_formats_and_again_the_same(name, results
 
 
 @pytest.mark.parametrize("name", tables.available())
+def test_numbers_of_seeds_are_whole(name, written):
+    head, *lines = (line for line in written[name][1].read_text().splitlines() if line.startswith("|"))
+    columns = [cell.strip() for cell in head.split("|")]
+    for place in (i for i, column in enumerate(columns) if column in ("seeds", "n") or column.endswith(": n")):
+        cells = [line.split("|")[place].strip() for line in lines[1:]]
+        assert all(re.fullmatch(r"\d+|–", cell) for cell in cells), cells
+
+
+@pytest.mark.parametrize("name", tables.available())
 def test_latex_rows_have_as_many_cells_as_the_head(name, written):
     text = written[name][2].read_text()
     tabulars = re.findall(r"\\begin{tabular}{(l+)}\n(.*?)\\end{tabular}", text, re.DOTALL)
