@@ -30,15 +30,16 @@ def draw(results: Results, method: str = PROPOSED) -> Figure:
     anchor = results.anchor(dataset)
     points, first = in_three_dimensions(vectors_of(item))
     names = list(item["modality"])
-    figure = plt.figure(figsize=(style.FULL_WIDTH, 2.9))
+    figure = plt.figure(figsize=(style.FULL_WIDTH, 3.1))
     panels = [figure.add_subplot(1, 2, place, projection="3d") for place in (1, 2)]
-    _sphere(panels[0])
+    lowest = min(0.0, points[:, 2].min())
+    _sphere(panels[0], lowest)
     for name, point in zip(names, points, strict=True):
         _arrow(panels[0], point, "#D55E00" if name == anchor else "0.35", name)
         if name != anchor and anchor in names:
             _arc(panels[0], points[names.index(anchor)], point, "#D55E00")
     panels[0].set_title(f"anchored: every modality is drawn to “{anchor}”", y=0.93)
-    _sphere(panels[1])
+    _sphere(panels[1], lowest)
     for name, point in zip(names, points, strict=True):
         _arrow(panels[1], point, "0.35", name)
         _arc(panels[1], first, point, style.MAIN_COLOR)
@@ -75,14 +76,15 @@ def in_three_dimensions(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points / np.linalg.norm(points, axis=1, keepdims=True), np.array([0.0, 0.0, 1.0])
 
 
-def _sphere(axes: Axes3D) -> None:
+def _sphere(axes: Axes3D, lowest: float) -> None:
+    """The upper half, in a box that reaches down to the ``lowest`` vector and leaves room for names."""
     polar, around = np.mgrid[0 : np.pi / 2 : 7j, 0 : 2 * np.pi : 25j]
     grid = (np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar))
     axes.computed_zorder = False
     axes.plot_wireframe(*grid, color="0.88", lw=0.4, zorder=0)
     axes.set_axis_off()
-    axes.set_box_aspect((2, 2, 1.2), zoom=1.22)
-    axes.set(xlim=(-1, 1), ylim=(-1, 1), zlim=(0, 1.2))
+    axes.set_box_aspect((2.2, 2.2, 1.2 - lowest), zoom=1.1)
+    axes.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), zlim=(lowest, 1.2))
     axes.view_init(**VIEW)
 
 

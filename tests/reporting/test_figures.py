@@ -10,6 +10,7 @@ import pytest
 import synthetic
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from mpl_toolkits.mplot3d import proj3d
 from PIL import Image
 
 from pmrl import figures, tables
@@ -235,3 +236,20 @@ def test_an_option_that_makes_no_sense_is_refused(name, rival, message, results,
     with pytest.raises(UserError, match=message):
         figures.write(name, results, tmp_path, rival=rival)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_name_of_a_vector_that_points_down_to_the_viewer_is_on_the_page(results, monkeypatch):
+    def downwards(vectors):
+        around = np.deg2rad(geometry.VIEW["azim"] + 15 * np.arange(len(vectors)))
+        return np.column_stack([0.97 * np.cos(around), 0.97 * np.sin(around), np.full(len(vectors), -0.24)]), np.eye(3)[
+            2
+        ]
+
+    monkeypatch.setattr(geometry, "in_three_dimensions", downwards)
+    figure = geometry.draw(Results(results))
+    figure.canvas.draw()
+    for panel in figure.axes:
+        for text in panel.texts:
+            x, y, _ = proj3d.proj_transform(*text.get_position_3d(), panel.get_proj())
+            place = figure.transFigure.inverted().transform(panel.transData.transform((x, y)))
+            assert (place > 0.02).all() and (place < 0.98).all(), text.get_text()
