@@ -27,6 +27,14 @@ def text(mean: float, low: float, high: float, decimals: int = 1) -> str:
     return f"{mean:.{decimals}f} ± {half}".replace("-", "−")
 
 
+def with_interval(value: float, low: float, high: float, decimals: int) -> str:
+    """``+1.20 [+0.30, +2.10]`` of a difference; a dash for what is missing."""
+    if pd.isna(value):
+        return MISSING
+    interval = MISSING if pd.isna(low) else f"{low:+.{decimals}f}, {high:+.{decimals}f}"
+    return f"{value:+.{decimals}f} [{interval}]".replace("-", "−")
+
+
 def complete(estimates: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     """Every row of ``index`` with its estimate; what was not measured has mean NaN and n = 0."""
     table = index.merge(estimates, how="left", on=list(index.columns))

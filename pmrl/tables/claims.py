@@ -12,6 +12,7 @@ from pmrl.errors import UserError
 from pmrl.results import Results
 from pmrl.statistics import Comparison, difference, holm, paired_bootstrap, paired_t, trapezoid_weights
 from pmrl.tables import classification, noise_robustness, text_audio
+from pmrl.tables.cells import with_interval
 from pmrl.tables.contrasts import Hits, columns
 from pmrl.tables.significance import TASKS, hits
 
@@ -81,8 +82,8 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             "claim": f"{row.claim} ({row.source})",
             "data set": row.dataset,
             "measure": row.measure.replace("_", " "),
-            "effect [95 % interval]": _effect(row),
-            "d_z": "–" if np.isnan(row.size) else f"{row.size:+.2f}".replace("-", "−"),
+            "effect [95 % interval]": with_interval(row.effect, row.low, row.high, 2),
+            "d_z [95 % interval]": with_interval(row.size, row.size_low, row.size_high, 2),
             "p (Holm)": "–" if np.isnan(row.p_holm) else f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
             "seeds": str(row.n) if row.n else "–",
             "verdict": _bold(row),
@@ -99,13 +100,6 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         "config/claims.yaml. A dash: not measured.",
     ]
     return shown
-
-
-def _effect(row: object) -> str:
-    if np.isnan(row.effect):
-        return "–"
-    interval = "–" if np.isnan(row.low) else f"{row.low:+.2f}, {row.high:+.2f}"
-    return f"{row.effect:+.2f} [{interval}]".replace("-", "−")
 
 
 def _bold(row: object) -> str:

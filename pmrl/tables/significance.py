@@ -8,6 +8,7 @@ import pandas as pd
 from pmrl.results import REGIMES, Results
 from pmrl.statistics import compare, holm
 from pmrl.tables.any_modality import pairs
+from pmrl.tables.cells import with_interval
 from pmrl.tables.contrasts import ALPHA, Hits, columns
 from pmrl.tables.directions import REPORTED_VARIANTS
 from pmrl.tables.render import MISSING
@@ -70,8 +71,8 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             "regime": REGIMES[row.regime],
             "task": TASKS[row.task],
             "PMRL against": results.label(row.second, row.second_variant),
-            "difference [95 % interval]": _interval(row.effect, row.low, row.high, 1),
-            "d_z [95 % interval]": _interval(row.size, row.size_low, row.size_high, 2),
+            "difference [95 % interval]": with_interval(row.effect, row.low, row.high, 1),
+            "d_z [95 % interval]": with_interval(row.size, row.size_low, row.size_high, 2),
             "p (Holm)": MISSING if np.isnan(row.p_holm) else f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
             "groups": f"{row.first_group} : {row.second_group}",
             "seeds": str(row.n),
@@ -86,12 +87,6 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         "other's. A dash: the two have no seed in common.",
     ]
     return shown
-
-
-def _interval(value: float, low: float, high: float, decimals: int) -> str:
-    if np.isnan(value):
-        return MISSING
-    return f"{value:+.{decimals}f} [{low:+.{decimals}f}, {high:+.{decimals}f}]".replace("-", "−")
 
 
 def _with_groups(frame: pd.DataFrame) -> pd.DataFrame:
