@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from pmrl.data import built_in, learnability, store
-from pmrl.data.checks import check_items, check_modality
+from pmrl.data.checks import ITEM_COLUMNS, check_items, check_modality
 from pmrl.data.encoders import cut
 from pmrl.data.readers import Features, read_features, read_table
 from pmrl.data.splits import split_by_group
@@ -191,11 +191,17 @@ def _items(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if "id" not in table.columns:
         raise UserError(f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}.")
+    unknown = [str(column) for column in table.columns if column not in ITEM_COLUMNS]
+    if unknown:
+        raise UserError(
+            f"{path}: found the column {unknown[0]!r}, expected only {', '.join(ITEM_COLUMNS)}; "
+            "rename it to one of these, or remove it."
+        )
     defaults = {"group": table["id"], "label": "", "caption": table["id"]}
     table = table.assign(**{key: value for key, value in defaults.items() if key not in table.columns})
     if "split" not in table.columns:
         table["split"] = split_by_group([str(group) for group in table["group"]])
-    table = table[["id", "group", "label", "split", "caption"]]
+    table = table[list(ITEM_COLUMNS)]
     check_items(str(path), table)
     for split in SPLITS:
         if (table["split"] == split).sum() < 2:

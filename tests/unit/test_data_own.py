@@ -348,6 +348,14 @@ BAD = {
         lambda card: change_items(card, lambda frame: frame.drop(columns="id")),
         r"items\.csv: there is no column 'id'",
     ),
+    "a misspelt column of groups": (
+        lambda card: change_items(card, lambda frame: frame.rename(columns={"group": "groups"})),
+        r"items\.csv: found the column 'groups', expected only id, group, label, split, caption; rename it",
+    ),
+    "a capital in a column of the items": (
+        lambda card: change_items(card, lambda frame: frame.rename(columns={"label": "Label"})),
+        r"items\.csv: found the column 'Label', expected only id, group, label",
+    ),
     "a group in two splits": (
         lambda card: change_items(card, two_splits),
         r"items\.csv: group 'group-0' appears in more than one split \(pretrain, test\)",
