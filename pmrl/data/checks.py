@@ -112,7 +112,7 @@ def check_shapes(dataset: "Dataset") -> None:
 
 
 def check_items(where: str, items: pd.DataFrame) -> None:
-    """Test the table of items: columns, unique ids, known and group-disjoint splits.
+    """Test the table of items: columns, ids and groups that are given, unique ids, known and group-disjoint splits.
 
     Raises:
         UserError: naming the column or the item.
@@ -128,6 +128,7 @@ def check_items(where: str, items: pd.DataFrame) -> None:
                 f"{where}: column {column!r} of the items table, row {row}: "
                 f"found {items[column].iloc[row]!r}, expected text."
             )
+    check_given(where, items)
     if items["id"].duplicated().any():
         twice = items["id"][items["id"].duplicated()].iloc[0]
         raise UserError(f"{where}: id {twice!r} stands twice in the items table; every id must be unique.")
@@ -144,6 +145,23 @@ def check_items(where: str, items: pd.DataFrame) -> None:
             f"{where}: group {group!r} appears in more than one split ({found}); "
             "put all items of a group into one split."
         )
+
+
+def check_given(where: str, items: pd.DataFrame) -> None:
+    """Test that every item has an id and a group; empty groups would be one group that all these items share.
+
+    Raises:
+        UserError: naming the column and the row, counted from 0.
+    """
+    remedies = {"id": "give every item an id of its own", "group": "an item that resembles no other takes its id"}
+    for column, remedy in remedies.items():
+        empty = (items[column].str.strip() == "").to_numpy()
+        if empty.any():
+            row = int(empty.argmax())
+            raise UserError(
+                f"{where}: column {column!r} of the items table, row {row}: found {items[column].iloc[row]!r}, "
+                f"expected a name; {remedy}."
+            )
 
 
 def check_finite(where: str, array: np.ndarray, ids: np.ndarray) -> None:

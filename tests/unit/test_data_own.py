@@ -356,6 +356,18 @@ BAD = {
         lambda card: change_items(card, lambda frame: frame.rename(columns={"label": "Label"})),
         r"items\.csv: found the column 'Label', expected only id, group, label",
     ),
+    "an item without an id": (
+        lambda card: change_items(card, put(4, "id", "")),
+        r"items\.csv: column 'id' of the items table, row 4: found '', expected a name",
+    ),
+    "an item without a group": (
+        lambda card: change_items(card, put(4, "group", "")),
+        r"items\.csv: column 'group' of the items table, row 4: found '', expected a name; .* takes its id",
+    ),
+    "blank groups and no splits": (
+        lambda card: change_items(card, lambda frame: frame.drop(columns="split").assign(group=" ")),
+        r"items\.csv: column 'group' of the items table, row 0: found ' ', expected a name",
+    ),
     "a group in two splits": (
         lambda card: change_items(card, two_splits),
         r"items\.csv: group 'group-0' appears in more than one split \(pretrain, test\)",
