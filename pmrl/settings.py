@@ -180,6 +180,11 @@ def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
     return filled
 
 
+def default_batch_size() -> int:
+    """The ``training.batch_size`` of a config that does not set one."""
+    return with_defaults({}, read_yaml(SCHEMA))["training"]["batch_size"]
+
+
 def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Every (data set, method, variant) of the study; each method's main form comes before its variants."""
     return [

@@ -18,6 +18,7 @@ from pmrl.data.readers import Features, read_features, read_table
 from pmrl.data.splits import split_by_group
 from pmrl.data.store import SPLITS, Card, Dataset, Modality
 from pmrl.errors import UserError
+from pmrl.settings import default_batch_size
 
 _NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 _TEXT = {"type": "string", "minLength": 1}
@@ -115,6 +116,7 @@ def check(path: Path) -> str:
     lines = [
         f"{card.name}: {card.title}",
         f"{len(items)} items in {items['group'].nunique()} groups, {items['label'].nunique()} labels: {counts}",
+        *_small_splits(card.counts),
         "",
     ]
     for name, modality in card.modalities.items():
@@ -129,6 +131,19 @@ def check(path: Path) -> str:
         for row in learnability.measure(dataset).rename(columns={"recall@1": "recall"}).itertuples()
     ]
     return "\n".join(lines)
+
+
+def _small_splits(counts: dict[str, int]) -> list[str]:
+    """A line that tells which batch size the training splits ask for, if the default one is too large."""
+    default = default_batch_size()
+    small = {split: counts[split] for split in ("pretrain", "train") if counts[split] < default}
+    if not small:
+        return []
+    found = ", ".join(f"{split} has {count} items" for split, count in small.items())
+    return [
+        f"Note: {found}, fewer than the default training.batch_size, {default}; "
+        f"to train, set it to {min(small.values())} or less in the config."
+    ]
 
 
 def inputs(path: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pmrl import cli, data
 from pmrl.data import emoji, kanji, molecules, store
+from pmrl.settings import default_batch_size
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding_a_dataset.md"
 
@@ -24,13 +25,19 @@ def test_the_example_works_word_for_word(tmp_path, monkeypatch, capsys):
     assert cli.main(command.split()[1:]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(report)
+    assert "training.batch_size" not in printed
     assert not (tmp_path / "results").exists()
 
     assert "birds" in data.available()
     assert cli.main(["prepare", "birds"]) == 0
     dataset = store.load(tmp_path / "results" / "data" / "birds")
-    assert dataset.tokens["song"].shape == (200, 3, 4)
-    assert (~dataset.present["description"]).sum() == 20
+    assert dataset.tokens["song"].shape == (400, 3, 4)
+    assert (~dataset.present["description"]).sum() == 40
+    assert min(dataset.card.counts[split] for split in ("pretrain", "train")) >= default_batch_size()
+
+
+def test_the_page_tells_the_default_batch_size():
+    assert f"`training.batch_size` items each: {default_batch_size()}," in PAGE.read_text(encoding="utf-8")
 
 
 def test_every_key_of_the_card_is_explained():

@@ -167,6 +167,17 @@ def test_the_report_describes_the_data(card):
     assert "sound → word: 100.0 (8.3)" in report
 
 
+def test_the_report_tells_which_splits_the_default_batch_is_too_large_for(card, monkeypatch):
+    assert (
+        "Note: pretrain has 40 items, train has 20 items, fewer than the default training.batch_size, 64; "
+        "to train, set it to 20 or less in the config."
+    ) in own.check(card).splitlines()
+    monkeypatch.setattr(own, "default_batch_size", lambda: 40)
+    assert "Note: train has 20 items, fewer" in own.check(card)
+    monkeypatch.setattr(own, "default_batch_size", lambda: 20)
+    assert "batch_size" not in own.check(card)
+
+
 def sound_csv(card, change):
     frame = table(views()[0]).astype(object)
     changed = change(frame)
