@@ -15,7 +15,7 @@ from pmrl.data import built_in, learnability, store
 from pmrl.data.checks import ITEM_COLUMNS, check_items, check_modality
 from pmrl.data.encoders import cut
 from pmrl.data.readers import Features, read_features, read_table
-from pmrl.data.splits import split_by_group
+from pmrl.data.splits import FRACTIONS, split_by_group
 from pmrl.data.store import SPLITS, Card, Dataset, Modality
 from pmrl.errors import UserError
 from pmrl.settings import default_batch_size
@@ -71,7 +71,7 @@ def read(path: Path) -> Dataset:
     """
     card = read_card(path)
     items_path = _beside(path, card["items"])
-    items = _items(items_path)
+    items, split_rule = _items(items_path)
     ids = items["id"].to_numpy()
     modalities, pooled, tokens, present = {}, {}, {}, {}
     for name, entry in card["modalities"].items():
@@ -89,7 +89,7 @@ def read(path: Path) -> Dataset:
                 title=card.get("title", card["name"]),
                 anchor=card["anchor"],
                 modalities=modalities,
-                split_rule=card.get("split_rule", "as given in the table of items"),
+                split_rule=card.get("split_rule", split_rule),
                 flaws=card.get("flaws", []),
                 **described,
             ),
@@ -201,8 +201,8 @@ def _beside(card: Path, name: str) -> Path:
     return path
 
 
-def _items(path: Path) -> pd.DataFrame:
-    """The table of items; columns that may be left out are filled in."""
+def _items(path: Path) -> tuple[pd.DataFrame, str]:
+    """The table of items, columns that may be left out filled in, and where its splits come from."""
     table = read_table(path)
     if "id" not in table.columns:
         raise UserError(f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}.")
@@ -214,14 +214,17 @@ def _items(path: Path) -> pd.DataFrame:
         )
     defaults = {"group": table["id"], "label": "", "caption": table["id"]}
     table = table.assign(**{key: value for key, value in defaults.items() if key not in table.columns})
+    split_rule = "as given in the table of items"
     if "split" not in table.columns:
+        shares = "/".join(f"{100 * share:.0f}" for share in FRACTIONS.values())
+        split_rule = f"by group, largest first, then by hash, aiming at {shares} % of the items"
         table["split"] = split_by_group([str(group) for group in table["group"]])
     table = table[list(ITEM_COLUMNS)]
     check_items(str(path), table)
     for split in SPLITS:
         if (table["split"] == split).sum() < 2:
             raise UserError(f"{path}: split {split!r} has fewer than 2 items; put more items or groups into it.")
-    return table
+    return table, split_rule
 
 
 def _vectors(path: Path, given: Features, shape: list[int] | None) -> tuple[np.ndarray, np.ndarray]:

@@ -132,6 +132,16 @@ def test_only_ids_are_needed_of_the_items(card):
     assert (dataset.items["group"] == dataset.items["id"]).all()
 
 
+def test_the_split_rule_tells_where_the_splits_come_from(card):
+    assert own.read(card).card.split_rule == "as given in the table of items"
+    items().drop(columns="split").to_csv(card.parent / "items.csv", index=False)
+    assert (
+        own.read(card).card.split_rule == "by group, largest first, then by hash, aiming at 50/20/10/20 % of the items"
+    )
+    edit(card, split_rule="by the year of the recording")
+    assert own.read(card).card.split_rule == "by the year of the recording"
+
+
 def test_its_name_is_all_it_takes(card, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "birds" in data.available()
