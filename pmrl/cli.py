@@ -108,10 +108,10 @@ def run_options(sub: argparse.ArgumentParser) -> None:
     """Options of the commands that train."""
     study_options(sub)
     sub.add_argument("--dataset", required=True)
-    sub.add_argument("--seeds", type=int, nargs="+", default=[0], help="indices of seeds (%(default)s)")
+    sub.add_argument("--seeds", type=natural, nargs="+", default=[0], help="indices of seeds (%(default)s)")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (%(default)s)")
     sub.add_argument(
-        "--threads", type=int, default=1, help="threads of one run; results may depend on it (%(default)s)"
+        "--threads", type=positive, default=1, help="threads of one run; results may depend on it (%(default)s)"
     )
 
 
@@ -131,6 +131,20 @@ def settle(options: argparse.Namespace) -> None:
     options.results = options.results or Path(config["results"])
     options.data = options.data or Path(config["data"])
     options.study = {**config, "results": str(options.results), "data": str(options.data)}
+
+
+def natural(text: str) -> int:
+    """A whole number of at least 0 given on the command line."""
+    if int(text) < 0:
+        raise ValueError("negative")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1 given on the command line."""
+    if int(text) < 1:
+        raise ValueError("not positive")
+    return int(text)
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ RUN_FILES = {
     "contributions": "contributions.parquet",
     "description": "run.json",
 }
+COLLECTED = "collected.json"  # the folders of the runs that records.parquet holds
+COMPLETE = "complete"  # exists while these are all runs of the study
 # Kept by the first seed of a method's main form only.
 FIGURE_FILES = {"embeddings": "embeddings.parquet", "examples": "examples.parquet"}
 RANK_COLUMNS = [
@@ -136,12 +138,16 @@ def collect(folders: Iterable[Path], results: Path, sweeps: Iterable[Path] = ())
         results: the folder to write to.
         sweeps: the files of sensitivity sweeps, gathered into ``sweep.parquet``.
 
+    ``COMPLETE`` is removed: only the workflow, which knows what the study is made of, can say that nothing is missing.
+
     Raises:
-        UserError: a run's or a sweep's file is missing or damaged.
+        UserError: a run's or a sweep's file is missing or damaged, or two methods have one title.
     """
     folders = list(folders)
     if not folders:
         raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
+    methods = method_descriptions(folders)
+    (Path(results) / COMPLETE).unlink(missing_ok=True)
     for name in ("records", "ranks", "curves", "contributions"):
         table = gathered([folder / RUN_FILES[name] for folder in folders], categories=True)
         with replacing(Path(results) / RUN_FILES[name]) as temporary:
@@ -150,7 +156,15 @@ def collect(folders: Iterable[Path], results: Path, sweeps: Iterable[Path] = ())
         merge([folder / file for folder in folders if (folder / file).exists()], Path(results) / file)
     merge(list(sweeps), Path(results) / "sweep.parquet")
     with replacing(Path(results) / "methods.json") as temporary:
-        temporary.write_text(json.dumps(method_descriptions(folders), indent=2))
+        temporary.write_text(json.dumps(methods, indent=2))
+    with replacing(Path(results) / COLLECTED) as temporary:
+        temporary.write_text(json.dumps([folder.as_posix() for folder in map(Path, folders)], indent=0))
+
+
+def collected_runs(results: Path) -> list[Path]:
+    """The folders of the runs that were collected last; none if nothing was."""
+    path = Path(results) / COLLECTED
+    return [Path(folder) for folder in json.loads(path.read_text())] if path.exists() else []
 
 
 def gathered(paths: Iterable[Path], categories: bool = False) -> pa.Table:
@@ -191,7 +205,11 @@ def busy_seconds(results: Path, since: float) -> float:
 
 
 def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Title, reference, colour, variants and sizes (per data set) of each method, in order of appearance."""
+    """Title, reference, colour, variants and sizes (per data set) of each method, in order of appearance.
+
+    Raises:
+        UserError: two methods have one title, so that tables could not tell them apart.
+    """
     methods: dict[str, dict[str, Any]] = {}
     for folder in folders:
         run = json.loads((folder / RUN_FILES["description"]).read_text())
@@ -204,4 +222,12 @@ def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
             entry["title"] = f"Foundation ({run['title']})"
         if run["variant"] not in entry["variants"]:
             entry["variants"].append(run["variant"])
+    named: dict[str, str] = {}
+    for method, entry in methods.items():
+        other = named.setdefault(entry["title"], method)
+        if other != method:
+            raise UserError(
+                f"The methods {other!r} and {method!r} have the same title, {entry['title']!r}. Give each its own, in "
+                "its file."
+            )
     return methods

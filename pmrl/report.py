@@ -9,7 +9,7 @@ from typing import Any
 
 from pmrl import figures, tables
 from pmrl.errors import UserError
-from pmrl.records import RUN_FILES, collect
+from pmrl.records import RUN_FILES, collect, collected_runs
 from pmrl.settings import applicable, run_folders, study_settings, sweep_files
 
 
@@ -33,7 +33,7 @@ def finished_sweeps(config: dict[str, Any]) -> list[Path]:
 
 
 def write_outdated(config: dict[str, Any]) -> None:
-    """Collect the finished runs and write the tables and figures that are missing or older than a run.
+    """Collect the finished runs unless that was done, and write the tables and figures that are missing or older.
 
     Raises:
         UserError: no run has finished.
@@ -43,10 +43,10 @@ def write_outdated(config: dict[str, Any]) -> None:
     if not folders:
         raise UserError(f"{results}: no run of this study has finished yet. Run snakemake first.")
     newest = max((folder / RUN_FILES["description"]).stat().st_mtime for folder in folders)
-    if not records.exists() or records.stat().st_mtime < newest:
+    if not records.exists() or records.stat().st_mtime < newest or collected_runs(results) != folders:
         collect(folders, results, finished_sweeps(config))
     for (kind, name), path in artefacts(config).items():
-        if not path.exists() or path.stat().st_mtime < newest:
+        if not path.exists() or path.stat().st_mtime < records.stat().st_mtime:
             module = tables if kind == "table" else figures
             module.write(name, results, results / f"{kind}s", study, data)
 

@@ -195,9 +195,14 @@ class Results:
             for method, about in self.methods.items()
             for variant in ["main", *about.get("variants", [])]
         ]
+        asked = [
+            (method, variant)
+            for method in self.study.get("methods", [])
+            for variant in ["main", *self.study.get("variants", {}).get(method, {})]
+        ]
         trained = self.records[self.records["regime"].isin(REGIMES)]
         found = trained[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
-        everyone = dict.fromkeys([*described, *found])
+        everyone = sorted(dict.fromkeys([*described, *asked, *found]), key=lambda one: one[0] != PROPOSED)
         return [one for one in everyone if one[0] != FOUNDATION or regime == ZERO_SHOT]
 
     def rival(self) -> str | None:

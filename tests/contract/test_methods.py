@@ -126,3 +126,8 @@ def test_training_raises_the_recall_of_an_easy_data_set(name):
     scores = method.score(held_out.select(["alpha"]), held_out.select(["beta", "gamma"]))
     recall = (scores.argmax(dim=1) == torch.arange(len(scores))).float().mean()
     assert recall > 5 / len(scores), "chance is 1 / gallery size"
+
+
+def test_every_method_has_a_title_of_its_own():
+    titles = [load_method(name).title for name in method_files()]
+    assert len(set(titles)) == len(titles)

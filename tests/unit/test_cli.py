@@ -213,3 +213,11 @@ def test_a_package_that_is_missing_is_named(monkeypatch, capsys):
     assert cli.main(["list"]) == 2
     message = capsys.readouterr().err
     assert "the package sklearn is missing" in message and "pip install" in message
+
+
+@pytest.mark.parametrize(("option", "value"), [("--threads", "0"), ("--threads", "x"), ("--seeds", "-1")])
+def test_numbers_that_make_no_sense_are_refused(option, value, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--dataset", "digits", "--method", "gram", f"{option}={value}"])
+    assert stopped.value.code == 2
+    assert f"argument {option}: invalid" in capsys.readouterr().err

@@ -249,6 +249,17 @@ def test_collecting_gathers_the_sweeps_it_is_given_and_no_others(base):
     assert not (base.results / "sweep.parquet").exists()
 
 
+def test_two_methods_of_one_title_are_refused(base):
+    folders = []
+    for method in ("gram", "pairwise"):
+        run_method(run := method_run(base, method))
+        folders.append(run.folder)
+    description = folders[1] / "run.json"
+    description.write_text(json.dumps({**json.loads(description.read_text()), "title": "GRAM"}))
+    with pytest.raises(UserError, match=r"'gram' and 'pairwise' have the same title, 'GRAM'"):
+        collect(folders, base.results)
+
+
 def test_collecting_a_damaged_run_names_its_file(base):
     (base.folder / "ranks.parquet").write_text("not a table")
     with pytest.raises(UserError, match=r"ranks\.parquet: cannot be read"):

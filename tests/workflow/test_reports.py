@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
-from running import RESULTS, ROOT, SMOKE, pmrl
+from running import RESULTS, ROOT, SMOKE, planned, pmrl, rules, trained
 
 
 def test_a_report_follows_the_runs(project, edited):
@@ -35,6 +35,22 @@ def test_a_report_is_written_while_runs_are_missing(report):
     assert run.returncode == 0, run.stdout + run.stderr
     assert path.stat().st_size > 10_000
     assert set(records.query("method == 'gram'")["seed"]) == {0}
+
+
+def test_what_is_missing_is_trained_after_a_report(report, project):
+    jobs = planned(project)
+    assert trained(jobs) == {"gram"} and "collect" in rules(jobs)
+
+
+def test_numbers_of_runs_that_are_gone_leave_the_report(report, project):
+    """Also where no other run is newer: a method without runs is a row of dashes."""
+    gone = project / RESULTS / "runs" / "digits" / "pairwise"
+    kept = shutil.move(gone, project / "pairwise")
+    assert pmrl(project, "report", "--config", "config/smoke.yaml").returncode == 0
+    table = pd.read_csv(project / RESULTS / "tables" / "any_modality.csv").query("scope == 'all'")
+    shutil.move(kept, gone)
+    assert table.loc[table["method"].eq("pairwise"), "mean"].isna().all()
+    assert table.loc[table["method"].eq("vast"), "mean"].notna().all()
 
 
 def test_the_report_opens_in_a_browser_and_shows_its_tables_and_figures(report):

@@ -7,9 +7,10 @@ def study_folders():
 
 
 def artefacts():
-    """All files that a complete study leaves for people."""
+    """All files that a complete study leaves for people, and what says that it is complete."""
     return [
         f"{RESULTS}/records.parquet",
+        f"{RESULTS}/complete",
         *expand(
             f"{RESULTS}/tables/{{name}}.{{format}}",
             name=applicable(config, "tables"),
@@ -39,6 +40,7 @@ rule collect:
         f"{RESULTS}/curves.parquet",
         f"{RESULTS}/contributions.parquet",
         f"{RESULTS}/methods.json",
+        complete=f"{RESULTS}/complete",
     log:
         f"{RESULTS}/logs/collect.log",
     params:
@@ -46,6 +48,7 @@ rule collect:
         results=RESULTS,
     shell:
         "pmrl collect {params.folders:q} --sweeps {input.sweeps:q} --results {params.results:q} 2>&1 | tee {log:q}"
+        " && touch {output.complete:q}"
 
 
 # One rule for each artefact, since a caption cannot depend on a wildcard.
