@@ -102,7 +102,7 @@ def test_a_data_set_of_ones_own_is_planned_by_its_name(project, edited):
     """One card and its files, then the name in the config is all it takes."""
     folder = project / "datasets" / "birds"
     folder.mkdir(parents=True)
-    pd.DataFrame({"id": ["a"], "split": ["test"]}).to_csv(folder / "items.csv")
+    pd.DataFrame({"id": ["a"], "split": ["test"]}).to_csv(folder / "items.csv", index=False)
     for name in ("sound", "word"):
         (folder / f"{name}.csv").write_text("id,f0\na,1\n")
     files = {name: {"file": f"{name}.csv"} for name in ("sound", "word")}
