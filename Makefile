@@ -1,14 +1,15 @@
-# Everything runs in .venv, made here from the pins in pyproject.toml; an active environment works without make.
+# Everything runs in .venv, made here from requirements.lock; an active environment works without make.
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 CORES ?= all
 CONFIG ?= config/config.yaml
 export PATH := $(BIN):$(PATH)
 
-.PHONY: reproduce test lint format benchmark tune report clean
+.PHONY: reproduce test lint format manual lock benchmark tune report clean
 
 reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -21,11 +22,24 @@ lint: $(READY)
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
+	lint-imports --no-logo
+	mypy
 
 format: $(READY)
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+manual: $(READY)
+	pmrl manual > config/README.md.new && mv config/README.md.new config/README.md
+
+# Exact versions that satisfy the ranges of pyproject.toml; versions that still do stay as they are.
+lock: $(READY)
+	$(PIP) install --quiet pip-tools
+	pip-compile --quiet --all-extras --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options \
+		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	sed -i -e 's/+cpu$$//' -e '/^#/d' requirements.lock
+	sed -i '1i # The exact versions of the study, for `pip install -r requirements.lock`; written by `make lock` from pyproject.toml.' requirements.lock
 
 benchmark: $(READY)
 	python -m benchmarks.kernels --output results/benchmarks
@@ -41,8 +55,8 @@ clean:
 	find results -mindepth 1 -maxdepth 1 ! -name data ! -name reference ! -name README.md -exec rm -rf {} +
 	rm -rf .snakemake
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[study,dev]"
+	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --editable .
 	touch $(READY)

@@ -1,12 +1,17 @@
 # The study: data -> foundation -> methods -> records -> tables and figures.
-# `snakemake --cores all` makes everything that config/config.yaml asks for; stages stand in workflow/rules/.
+# `snakemake --cores all` makes everything that config/config.yaml asks for, with `--configfile FILE` what another study
+# asks for; stages stand in workflow/rules/.
 
 from snakemake.utils import min_version
 
 min_version("9.0")
 
+if not workflow.configfiles:
 
-configfile: "config/config.yaml"
+    configfile: "config/config.yaml"
+
+
+report: "workflow/report/study.rst"
 
 
 include: "workflow/rules/common.smk"

@@ -5,22 +5,10 @@ is the "full graph" of Contrastive Multiview Coding (Tian, Krishnan, Isola, ECCV
 learnable temperature, no matching head.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from pmrl.contrastive import Temperature, info_nce
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
-
-
-@dataclass(frozen=True)
-class AllPairsHyperparameters(Hyperparameters):
-    """``temperature`` is where the learnable temperature starts; ``label_smoothing`` is that of the loss."""
-
-    temperature: float = 0.07
-    label_smoothing: float = 0.0
+from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
 
 
 class AllPairs(Method):
@@ -29,14 +17,14 @@ class AllPairs(Method):
     title = "All pairs"
     reference = "Tian et al. 2020, arXiv 1906.05849 (full graph)"
     color = "#56B4E9"
-    Hyperparameters = AllPairsHyperparameters
-    search_space = {
-        "learning_rate": (3e-4, 1e-3, 3e-3),
-        "temperature": (0.05, 0.07, 0.1, 0.2),
-        "label_smoothing": (0.0, 0.1),
-    }
 
-    def __init__(self, hyperparameters: AllPairsHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """``temperature`` is where the learnable temperature starts; ``label_smoothing`` is that of the loss."""
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+        label_smoothing: float = searched(0.0, 0.1)
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         self.temperature = Temperature(hyperparameters.temperature)
 
@@ -47,7 +35,3 @@ class AllPairs(Method):
         logits = vectors[first] @ vectors[second].mT / self.temperature()
         usable = mask[first] & mask[second]
         return {"contrastive": info_nce(logits, usable, self.hyperparameters.label_smoothing).mean()}
-
-    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """Cosine of the centroids, (queries, gallery items)."""
-        return query.centroid() @ gallery.centroid().T

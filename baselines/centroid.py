@@ -9,20 +9,9 @@ inputs; stored features are not augmented), its length is normalised, the sum ov
 temperature is learnable. An instance with only one modality is its own centroid and says nothing, so it takes no part.
 """
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from pmrl.contrastive import Temperature, info_nce
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
-
-
-@dataclass(frozen=True)
-class CentroidHyperparameters(Hyperparameters):
-    """``temperature`` is where the learnable temperature starts."""
-
-    temperature: float = 0.07
+from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
 
 
 class Centroid(Method):
@@ -31,10 +20,13 @@ class Centroid(Method):
     title = "CentroBind"
     reference = "Jeong et al. 2024, arXiv 2410.02086"
     color = "#DDCC77"
-    Hyperparameters = CentroidHyperparameters
-    search_space = {"learning_rate": (3e-4, 1e-3, 3e-3), "temperature": (0.05, 0.07, 0.1, 0.2)}
 
-    def __init__(self, hyperparameters: CentroidHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """``temperature`` is where the learnable temperature starts."""
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         self.temperature = Temperature(hyperparameters.temperature)
 
@@ -44,7 +36,3 @@ class Centroid(Method):
         logits = embeddings.centroid() @ vectors.mT / self.temperature()
         usable = mask & (mask.sum(dim=1, keepdim=True) > 1)
         return {"contrastive": info_nce(logits, usable.T).mean()}
-
-    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """Cosine of the centroids, (queries, gallery items)."""
-        return query.centroid() @ gallery.centroid().T

@@ -18,7 +18,6 @@ The instances are mapped by X_m W_m, which shrinks a direction that the modality
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -26,22 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pmrl.data.store import Dataset
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Batch, Embeddings, Network, NetworkSettings, Shape, zero_tokens
-
-
-@dataclass(frozen=True)
-class GccaHyperparameters(Hyperparameters):
-    """Sizes of the solution.
-
-    Attributes:
-        ridge: r_m in units of the mean diagonal entry of X_mᵀX_m.
-        directions: how many shared variables are kept (at most the network's dimension).
-    """
-
-    ridge: float = 0.1
-    directions: int = 128
+from pmrl.method import Batch, Dataset, Method, Network, NetworkSettings, Shape, searched, zero_tokens
 
 
 class LinearEncoders(nn.Module):
@@ -74,9 +58,18 @@ class Gcca(Method):
     title = "GCCA"
     reference = "Kettenring 1971, Biometrika 58"
     color = "#7A0403"
-    Hyperparameters = GccaHyperparameters
-    search_space = {"ridge": (0.01, 0.1, 0.3, 1.0, 10.0), "directions": (32, 64, 128)}
     closed_form = True
+
+    class Hyperparameters(Method.Hyperparameters):
+        """Sizes of the solution.
+
+        Attributes:
+            ridge: r_m in units of the mean diagonal entry of X_mᵀX_m.
+            directions: how many shared variables are kept (at most the network's dimension).
+        """
+
+        ridge: float = searched(0.1, 0.01, 0.3, 1.0, 10.0)
+        directions: int = searched(128, 32, 64)
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
         """A network with linear encoders."""
@@ -103,10 +96,6 @@ class Gcca(Method):
         """The ridge, and the number of directions that the network has room for."""
         room = min(layer.out_features for layer in network.encoders.maps.values())
         return {"ridge": self.hyperparameters.ridge, "directions": min(self.hyperparameters.directions, room)}
-
-    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """Cosine of the centroids, (queries, gallery items)."""
-        return query.centroid() @ gallery.centroid().T
 
 
 def maxvar(features: list[np.ndarray], present: np.ndarray, ridge: float, directions: int) -> list[np.ndarray]:

@@ -6,28 +6,15 @@ The loss contrasts −vol(anchor of i; others of j) both ways with label smoothi
 whose negatives are drawn by the softmax of the same logits, −vol/temperature, as VAST draws them.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pmrl.contrastive import Temperature, info_nce
-from pmrl.errors import UserError
-from pmrl.matching import instance_matching, matchable
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
+from pmrl.errors import ArgumentError
+from pmrl.method import Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched
 from pmrl.spectral import gram_factors, safe_reciprocal, widen
-
-
-@dataclass(frozen=True)
-class GramHyperparameters(Hyperparameters):
-    """Defaults are the paper's."""
-
-    temperature: float = 0.07
-    label_smoothing: float = 0.1
-    matching_weight: float = 0.1
 
 
 class Gram(Method):
@@ -36,14 +23,15 @@ class Gram(Method):
     title = "GRAM"
     reference = "Cicchetti et al. 2025, arXiv 2412.11959"
     color = "#009E73"
-    Hyperparameters = GramHyperparameters
-    search_space = {
-        "learning_rate": (3e-4, 1e-3, 3e-3),
-        "temperature": (0.05, 0.07, 0.1, 0.2),
-        "matching_weight": (0.05, 0.1, 0.3),
-    }
 
-    def __init__(self, hyperparameters: GramHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """Defaults are the paper's."""
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+        label_smoothing: float = 0.1
+        matching_weight: float = searched(0.1, 0.05, 0.3)
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         self.temperature = Temperature(hyperparameters.temperature)
 
@@ -52,10 +40,10 @@ class Gram(Method):
         anchor, others = embeddings.select([embeddings.anchor]), embeddings.select(embeddings.others)
         logits = self.score(anchor, others) / self.temperature()
         weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing
-        return {
-            "contrastive": info_nce(logits, matchable(embeddings), smoothing),
-            "matching": weight * instance_matching(embeddings, logits),
-        }
+        terms = {"contrastive": info_nce(logits, matchable(embeddings), smoothing)}
+        if weight:
+            terms["matching"] = weight * instance_matching(embeddings, logits)
+        return terms
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """−volume (queries, gallery items); one of the two sides is a single modality."""
@@ -84,7 +72,7 @@ def volume(anchor: Tensor, gallery: Tensor, mask: Tensor | None = None) -> Tenso
         ``(Q, G)`` volumes ≥ 0 in the type of ``anchor``; for unit vectors at most 1.
 
     Raises:
-        UserError: a shape or type is wrong, or a present gallery vector is not finite.
+        ArgumentError: a shape or type is wrong, or a present gallery vector is not finite.
     """
     _check(anchor, gallery, mask)
     if mask is None:
@@ -121,7 +109,7 @@ class _Volume(torch.autograd.Function):
             squared_norms = anchor.square().sum(1)
             if not squared_norms.isfinite().all():
                 query = int((~squared_norms.isfinite()).nonzero()[0])
-                raise UserError(f"volume: anchor vector {query} holds a value that is not finite, or too large.")
+                raise ArgumentError(f"volume: anchor vector {query} holds a value that is not finite, or too large.")
             squared_distances = squared_norms - projections.square().sum(1)
             # below this the difference of the two squares is rounding error: the anchor lies in the span
             floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
@@ -163,12 +151,12 @@ def _product_of_others(values: Tensor) -> Tensor:
 def _check(anchor: Tensor, gallery: Tensor, mask: Tensor | None) -> None:
     shapes_agree = anchor.dim() == 2 and gallery.dim() == 3 and anchor.shape[1] == gallery.shape[2]
     if not shapes_agree or anchor.dtype != gallery.dtype or not anchor.is_floating_point():
-        raise UserError(
+        raise ArgumentError(
             f"volume: anchor is {tuple(anchor.shape)} {anchor.dtype} and gallery {tuple(gallery.shape)} "
             f"{gallery.dtype}, expected (Q, d) and (G, m, d) of one floating type."
         )
     if mask is not None and mask.shape != gallery.shape[:2]:
-        raise UserError(
+        raise ArgumentError(
             f"volume: mask has shape {tuple(mask.shape)}, expected {tuple(gallery.shape[:2])}, "
             "one entry per gallery item and modality."
         )

@@ -13,9 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pmrl.data.store import Dataset
-from pmrl.method import Method
-from pmrl.networks import Batch, Embeddings, Network, NetworkSettings, Shape, zero_tokens
+from pmrl.method import Batch, Dataset, Method, Network, NetworkSettings, Shape, zero_tokens
 
 
 class RandomEncoders(nn.Module):
@@ -54,13 +52,9 @@ class Random(Method):
     title = "Chance"
     reference = "random vectors"
     color = "#000000"
-    search_space = {}
     closed_form = True
+    learns = False
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
         """A network whose encoders know nothing."""
         return Network(dataset, settings, encoders=RandomEncoders)
-
-    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """Cosine of the centroids, (queries, gallery items)."""
-        return query.centroid() @ gallery.centroid().T

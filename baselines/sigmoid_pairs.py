@@ -10,22 +10,12 @@ is e^−4.1), so a smaller one is in the search space. The mean over all pairs o
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
-
-
-@dataclass(frozen=True)
-class SigmoidPairsHyperparameters(Hyperparameters):
-    """Where the learnable ``scale`` t and ``bias`` b start."""
-
-    scale: float = 10.0
-    bias: float = -10.0
+from pmrl.method import Embeddings, Method, searched
 
 
 class SigmoidPairs(Method):
@@ -34,10 +24,14 @@ class SigmoidPairs(Method):
     title = "Sigmoid pairs"
     reference = "Zhai et al. 2023, arXiv 2303.15343"
     color = "#785EF0"
-    Hyperparameters = SigmoidPairsHyperparameters
-    search_space = {"learning_rate": (3e-4, 1e-3, 3e-3), "scale": (5.0, 10.0, 20.0), "bias": (-10.0, -5.0)}
 
-    def __init__(self, hyperparameters: SigmoidPairsHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """Where the learnable ``scale`` t and ``bias`` b start."""
+
+        scale: float = searched(10.0, 5.0, 20.0)
+        bias: float = searched(-10.0, -5.0)
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         self.logarithm_of_scale = nn.Parameter(torch.tensor(math.log(hyperparameters.scale)))
         self.bias = nn.Parameter(torch.tensor(hyperparameters.bias))
@@ -49,10 +43,6 @@ class SigmoidPairs(Method):
         logits = self.logarithm_of_scale.exp() * (vectors[first] @ vectors[second].mT) + self.bias
         usable = mask[first] & mask[second]
         return {"sigmoid": sigmoid_loss(logits, usable).mean()}
-
-    def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """Cosine of the centroids, (queries, gallery items)."""
-        return query.centroid() @ gallery.centroid().T
 
 
 def sigmoid_loss(logits: Tensor, usable: Tensor) -> Tensor:

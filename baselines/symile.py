@@ -18,26 +18,15 @@ other modalities are told from n − 1 other combinations of them; the loss is t
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pmrl.contrastive import Temperature
 from pmrl.errors import UserError
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
+from pmrl.method import Embeddings, Method, Temperature, searched
 
 NEGATIVES = ("shuffled", "together")
-
-
-@dataclass(frozen=True)
-class SymileHyperparameters(Hyperparameters):
-    """``temperature`` is where the learnable temperature starts; ``negatives`` is one of ``NEGATIVES``."""
-
-    temperature: float = 0.07
-    negatives: str = "shuffled"
 
 
 class Symile(Method):
@@ -46,14 +35,14 @@ class Symile(Method):
     title = "Symile"
     reference = "Saporta et al. 2024, arXiv 2411.01053"
     color = "#4B0092"
-    Hyperparameters = SymileHyperparameters
-    search_space = {
-        "learning_rate": (3e-4, 1e-3, 3e-3),
-        "temperature": (0.05, 0.07, 0.1, 0.2),
-        "negatives": NEGATIVES,
-    }
 
-    def __init__(self, hyperparameters: SymileHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """``temperature`` is where the learnable temperature starts; ``negatives`` is one of ``NEGATIVES``."""
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+        negatives: str = searched("shuffled", "together")
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         if hyperparameters.negatives not in NEGATIVES:
             raise UserError(

@@ -4,21 +4,10 @@ It runs as it is: InfoNCE between the centroids of two random halves of the moda
 is, which equation of which paper the loss is, and what it leaves out.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from pmrl.contrastive import Temperature, info_nce
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
-
-
-@dataclass(frozen=True)
-class TemplateHyperparameters(Hyperparameters):
-    """What a config may override and tuning may search; ``learning_rate`` is inherited."""
-
-    temperature: float = 0.07
+from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
 
 
 class Template(Method):
@@ -27,10 +16,13 @@ class Template(Method):
     title = "Template"
     reference = "authors, year, where to find it"
     color = "#999999"
-    Hyperparameters = TemplateHyperparameters
-    search_space = {"learning_rate": (3e-4, 1e-3, 3e-3), "temperature": (0.05, 0.07, 0.1, 0.2)}
 
-    def __init__(self, hyperparameters: TemplateHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """What a config may override, each with its default and the other values that tuning tries."""
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         self.temperature = Temperature(hyperparameters.temperature)  # learnable parameters of its own
 

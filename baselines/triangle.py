@@ -14,33 +14,15 @@ Ours, beyond the paper:
 - α = 1 and the cosine is the mean over the others: the value of α is not in the public code.
 """
 
-from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from pmrl.contrastive import Temperature, info_nce
-from pmrl.matching import instance_matching, matchable
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
-
-if TYPE_CHECKING:
-    from pmrl.data.store import Card
+from pmrl.method import Card, Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched
 
 # Twice the area below which a triangle counts as flat and has no gradient; that of the root is infinite at 0.
 FLAT = 1e-4
-
-
-@dataclass(frozen=True)
-class TriangleHyperparameters(Hyperparameters):
-    """``cosine_weight`` is α of the score; the rest are the paper's."""
-
-    temperature: float = 0.07
-    label_smoothing: float = 0.1
-    matching_weight: float = 0.1
-    cosine_weight: float = 1.0
 
 
 class Triangle(Method):
@@ -49,20 +31,21 @@ class Triangle(Method):
     title = "TRIANGLE"
     reference = "Cicchetti et al. 2025, arXiv 2509.24734"
     color = "#CC79A7"
-    Hyperparameters = TriangleHyperparameters
-    search_space = {
-        "learning_rate": (3e-4, 1e-3, 3e-3),
-        "temperature": (0.05, 0.07, 0.1, 0.2),
-        "matching_weight": (0.05, 0.1, 0.3),
-        "cosine_weight": (0.0, 0.3, 1.0, 3.0),
-    }
 
-    def __init__(self, hyperparameters: TriangleHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """``cosine_weight`` is α of the score; the rest are the paper's."""
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+        label_smoothing: float = 0.1
+        matching_weight: float = searched(0.1, 0.05, 0.3)
+        cosine_weight: float = searched(1.0, 0.0, 0.3, 3.0)
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         self.temperature = Temperature(hyperparameters.temperature)
 
     @classmethod
-    def supports(cls, card: "Card") -> tuple[bool, str]:
+    def supports(cls, card: Card) -> tuple[bool, str]:
         """A triangle has three corners."""
         count = len(card.modalities)
         return count >= 3, "" if count >= 3 else f"needs at least three modalities, the data set has {count}"
@@ -72,10 +55,10 @@ class Triangle(Method):
         anchor, others = embeddings.vectors[embeddings.anchor], embeddings.select(embeddings.others)
         logits = -mean_area(anchor, others.stack()) / self.temperature()
         weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing
-        return {
-            "contrastive": info_nce(logits, matchable(embeddings), smoothing),
-            "matching": weight * instance_matching(embeddings, logits),
-        }
+        terms = {"contrastive": info_nce(logits, matchable(embeddings), smoothing)}
+        if weight:
+            terms["matching"] = weight * instance_matching(embeddings, logits)
+        return terms
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """−area + α·cos, (queries, gallery items); one of the two sides is a single modality."""

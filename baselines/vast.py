@@ -5,26 +5,12 @@ modalities, plus 0.1 times instance matching. The original's captioning loss is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations
 
 import torch
 from torch import Tensor
 
-from pmrl.contrastive import Temperature, info_nce
-from pmrl.matching import instance_matching
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
-
-
-@dataclass(frozen=True)
-class VastHyperparameters(Hyperparameters):
-    """Defaults are the paper's; beyond ``maximum_subsets``, only single modalities and the full set are fused."""
-
-    temperature: float = 0.07
-    label_smoothing: float = 0.1
-    matching_weight: float = 0.1
-    maximum_subsets: int = 32
+from pmrl.method import Embeddings, Method, Temperature, info_nce, instance_matching, searched
 
 
 class Vast(Method):
@@ -33,14 +19,16 @@ class Vast(Method):
     title = "VAST"
     reference = "Chen et al. 2023, arXiv 2305.18500"
     color = "#E69F00"
-    Hyperparameters = VastHyperparameters
-    search_space = {
-        "learning_rate": (3e-4, 1e-3, 3e-3),
-        "temperature": (0.05, 0.07, 0.1, 0.2),
-        "matching_weight": (0.05, 0.1, 0.3),
-    }
 
-    def __init__(self, hyperparameters: VastHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """Defaults are the paper's; beyond ``maximum_subsets``, only single modalities and the full set are fused."""
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+        label_smoothing: float = 0.1
+        matching_weight: float = searched(0.1, 0.05, 0.3)
+        maximum_subsets: int = 32
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         self.temperature = Temperature(hyperparameters.temperature)
 
@@ -51,10 +39,10 @@ class Vast(Method):
         usable = torch.stack([present & embeddings.select(subset).mask().any(dim=1) for subset in subsets])
         logits = anchor @ subset_vectors(embeddings, subsets).mT / self.temperature()
         weight, smoothing = self.hyperparameters.matching_weight, self.hyperparameters.label_smoothing
-        return {
-            "contrastive": info_nce(logits, usable, smoothing).mean(),
-            "matching": weight * instance_matching(embeddings, logits[-1]),
-        }
+        terms = {"contrastive": info_nce(logits, usable, smoothing).mean()}
+        if weight:
+            terms["matching"] = weight * instance_matching(embeddings, logits[-1])
+        return terms
 
     def subsets(self, others: tuple[str, ...]) -> list[tuple[str, ...]]:
         """All non-empty subsets of ``others``, or the singles and the full set if there are too many; full set last."""

@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy, normalize
 from baselines.gram import volume
 from benchmarks import direct
 from pmrl import spectrum
+from pmrl.evaluation.ranks import cosine_ranks, ranks, recall
 from pmrl.objective import alignment_loss, instance_regularization
-from pmrl.retrieval import cosine_ranks, ranks, recall
 
 SPECTRAL, DIRECT_SPECTRAL = "PMRL's spectral terms", "PMRL's spectral terms, direct"
 VOLUME, DIRECT_VOLUME = "GRAM's volume", "GRAM's volume, direct"

@@ -20,6 +20,8 @@ import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from baselines.gram import Gram
+from baselines.pairwise import Pairwise
 from benchmarks.cases import (
     DIRECT_RECALL,
     DIRECT_SPECTRAL,
@@ -34,9 +36,10 @@ from benchmarks.cases import (
     recall_calls,
     training_calls,
 )
-from pmrl.figures import style
+from pmrl.experiments.stopwatch import median_seconds, peak_bytes, threads
 from pmrl.files import replacing
-from pmrl.measure import median_seconds, peak_bytes, threads
+from pmrl.objective import Pmrl
+from pmrl.reporting import style
 
 SCALES = {
     "batch": [Shape(batch=batch) for batch in (32, 64, 128, 256, 512, 1024)],
@@ -44,11 +47,11 @@ SCALES = {
     "dimension": [Shape(dimension=dimension) for dimension in (64, 128, 256, 512, 1024, 2048)],
 }
 LOOKS = {
-    SPECTRAL: {"color": style.MAIN_COLOR, "marker": "o", "linestyle": "-"},
-    DIRECT_SPECTRAL: {"color": style.MAIN_COLOR, "marker": "o", "linestyle": "--", "markerfacecolor": "white"},
-    VOLUME: {"color": style.PALETTE[0], "marker": "s", "linestyle": "-"},
-    DIRECT_VOLUME: {"color": style.PALETTE[0], "marker": "s", "linestyle": "--", "markerfacecolor": "white"},
-    PAIRWISE: {"color": style.PALETTE[1], "marker": "D", "linestyle": ":"},
+    SPECTRAL: {"color": Pmrl.color, "marker": "o", "linestyle": "-"},
+    DIRECT_SPECTRAL: {"color": Pmrl.color, "marker": "o", "linestyle": "--", "markerfacecolor": "white"},
+    VOLUME: {"color": Gram.color, "marker": "s", "linestyle": "-"},
+    DIRECT_VOLUME: {"color": Gram.color, "marker": "s", "linestyle": "--", "markerfacecolor": "white"},
+    PAIRWISE: {"color": Pairwise.color, "marker": "D", "linestyle": ":"},
 }
 
 

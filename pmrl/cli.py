@@ -1,67 +1,79 @@
 """The command line; `pmrl --help` lists the commands.
 
-Every problem that the user can mend is one message and exit status 2; see pmrl.errors.
+Every problem that the user can solve is one message and exit status 2; with PMRL_TRACEBACK=1 in the environment its
+traceback is printed as well.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pmrl.discovery import ROOT, method_files
+from pmrl import discovery
+from pmrl.discovery import ROOT
 from pmrl.errors import UserError
-from pmrl.files import replacing
-from pmrl.settings import DEFAULT_CONFIG, MAIN, load_config, run_settings, study_settings
+from pmrl.records import FOUNDATION, MAIN
+from pmrl.study.config import DEFAULT_CONFIG, load_config
+from pmrl.study.plan import foundation_settings, run_settings, study_settings
 
 if TYPE_CHECKING:
-    import torch
+    from pmrl.experiments.run import Run
+
+TRACEBACK = "PMRL_TRACEBACK"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
-    options = parser().parse_args(arguments)
+    options = vars(parser().parse_args(arguments))
+    command = options.pop("command")
     try:
-        settle(options)
-        options.command(options)
+        command(**options)
     except UserError as error:
-        print(f"pmrl: error: {error}", file=sys.stderr)
-        return 2
+        hint = f" ({TRACEBACK}=1 shows where.)" if error.__cause__ and not os.environ.get(TRACEBACK) else ""
+        return failed(f"error: {error}{hint}")
     except ModuleNotFoundError as error:
-        print(f'pmrl: error: the package {error.name} is missing. Run `pip install -e ".[study]"`.', file=sys.stderr)
-        return 2
+        return failed(f'error: the package {error.name} is missing. Run `pip install -e ".[study]"`.')
     except OSError as error:
-        print(f"pmrl: error: {error.filename or 'file'}: {error.strerror or error}.", file=sys.stderr)
-        return 2
+        return failed(f"error: {error.filename or 'file'}: {error.strerror or error}.")
     except KeyboardInterrupt:
-        print("pmrl: interrupted", file=sys.stderr)
-        return 130
+        return failed("interrupted", status=130)
     return 0
 
 
+def failed(message: str, status: int = 2) -> int:
+    """Print a message, after the traceback of the error at hand if that is asked for, and return the exit status."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exc()
+    print(f"pmrl: {message}", file=sys.stderr)
+    return status
+
+
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+    """The parser of all commands; the options of each are the parameters of its function."""
     top = argparse.ArgumentParser(prog="pmrl", description="A benchmark of multimodal alignment.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+    def command(name: str, function: Callable[..., None], text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=function)
-        sub.add_argument("--results", type=Path, help="results folder (the config's)")
-        sub.add_argument("--data", type=Path, help="feature stores (the config's)")
         return sub
 
     sub = command("prepare", prepare, "Build the feature stores of data sets.")
     sub.add_argument("datasets", nargs="+", metavar="NAME", help="a built-in data set, or one of your own")
     sub.add_argument("--folder", default="", help="the files of a data set that no package carries")
+    sub.add_argument("--data", type=Path, default=Path("results/data"), help="feature stores (%(default)s)")
 
     sub = command("check", check, "Check and describe a data card of your own, without writing anything.")
     sub.add_argument("card", type=Path, metavar="CARD")
 
     command("list", list_names, "List data sets, methods, tables and figures.")
+    command("manual", manual, "Print the manual of the config, config/README.md.")
 
     sub = command("foundation", foundation, "Train the shared foundation of a data set.")
     run_options(sub)
@@ -72,9 +84,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--variant", nargs="+", default=[MAIN], help="one or several (%(default)s)", metavar="NAME")
 
     sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
-    sub.add_argument("folders", nargs="*", type=Path, help="run folders; the study's finished runs if none is named")
-    sub.add_argument("--sweeps", nargs="*", type=Path, metavar="FILE", help="sweeps (the study's finished ones)")
-    sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
+    sub.add_argument("runs", nargs="*", type=Path, help="run folders")
+    sub.add_argument("--sweeps", nargs="*", type=Path, default=[], metavar="FILE", help="sweeps")
+    study_options(sub, settings=False)
 
     sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
     study_options(sub)
@@ -83,24 +95,25 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--variant", default=MAIN)
     sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to the config's file")
 
-    for name, function, text in (
-        ("sweep", sweep, "Train PMRL over a grid of its temperatures and matching weights."),
-        ("cost", cost, "Measure the time and memory that each method takes."),
-    ):
-        sub = command(name, function, text)
-        sub.add_argument("--dataset", required=True)
-        study_options(sub)
+    sub = command("sweep", sweep, "Train PMRL over a grid of its temperatures and matching weights.")
+    sub.add_argument("--dataset", required=True)
+    study_options(sub)
+
+    sub = command("cost", cost, "Measure the time and memory that each method takes.")
+    sub.add_argument("--dataset", required=True)
+    study_options(sub)
 
     sub = command("report", report, "Write one HTML file with every table and figure, also of an unfinished study.")
-    sub.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
+    study_options(sub, settings=False)
 
-    for name in ("table", "figure"):
-        sub = command(name, artefact, f"Write one {name} from the records.")
-        sub.add_argument("name", metavar="NAME")
-        study_options(sub)
-        if name == "figure":
-            sub.add_argument("--rival", help="the method to set PMRL against, instead of GRAM")
-        sub.set_defaults(kind=name)
+    sub = command("table", table, "Write one table from the records.")
+    sub.add_argument("name", metavar="NAME")
+    study_options(sub)
+
+    sub = command("figure", figure, "Draw one figure from the records.")
+    sub.add_argument("name", metavar="NAME")
+    study_options(sub)
+    sub.add_argument("--rival", help="the method to set PMRL against, instead of GRAM")
     return top
 
 
@@ -115,195 +128,249 @@ def run_options(sub: argparse.ArgumentParser) -> None:
     )
 
 
-def study_options(sub: argparse.ArgumentParser) -> None:
-    """Where a command takes its settings from."""
+def study_options(sub: argparse.ArgumentParser, settings: bool = True) -> None:
+    """Where a command takes its settings and folders from."""
     source = sub.add_mutually_exclusive_group()
     source.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
-    source.add_argument(
-        "--settings", type=json_object, help="the settings as JSON, instead of a config; for `train`, of each variant"
-    )
-
-
-def settle(options: argparse.Namespace) -> None:
-    """Read the config as ``study``, unless settings stand for it, and take from it the folders that are not given."""
-    reads = "config" in options and not getattr(options, "settings", None)
-    config = load_config(options.config) if reads else {"results": "results", "data": "results/data"}
-    options.results = options.results or Path(config["results"])
-    options.data = options.data or Path(config["data"])
-    options.study = {**config, "results": str(options.results), "data": str(options.data)}
+    if settings:
+        source.add_argument(
+            "--settings",
+            type=json_object,
+            help="the settings as JSON, instead of a config; for `train`, of each variant",
+        )
+    sub.add_argument("--results", type=Path, help="results folder (the config's)")
+    sub.add_argument("--data", type=Path, help="feature stores (the config's)")
 
 
 def natural(text: str) -> int:
     """A whole number of at least 0 given on the command line."""
-    if int(text) < 0:
-        raise ValueError("negative")
-    return int(text)
+    return at_least(0, text)
 
 
 def positive(text: str) -> int:
     """A whole number of at least 1 given on the command line."""
-    if int(text) < 1:
-        raise ValueError("not positive")
-    return int(text)
+    return at_least(1, text)
+
+
+def at_least(smallest: int, text: str) -> int:
+    """A whole number given on the command line, or a message that says what was expected."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = smallest - 1
+    if number < smallest:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least {smallest}")
+    return number
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """A JSON object given on the command line."""
-    value = json.loads(text)
+    """A JSON object given on the command line, or a message that says what was expected."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a JSON object ({error})") from error
     if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
+        raise argparse.ArgumentTypeError(f"expected a JSON object, found {text!r}")
     return value
 
 
-def prepare(options: argparse.Namespace) -> None:
-    """Build feature stores; ``<data>/<name>.checksum`` tells Snakemake which content a store has."""
-    from pmrl.data import prepare as build
-    from pmrl.data.store import read_card
-
-    for name in options.datasets:
-        folder = build(name, options.data, Path(options.folder) if options.folder else None)
-        with replacing(folder.with_name(f"{folder.name}.checksum")) as temporary:
-            temporary.write_text(read_card(folder).checksum + "\n")
-        print(folder)
+def studied(config: Path | None, results: Path | None, data: Path | None) -> tuple[dict[str, Any], Path, Path]:
+    """The study of a config (without one, only its folders), and the two folders: those given, else the config's."""
+    study = load_config(config) if config else {"results": "results", "data": "results/data"}
+    results, data = results or Path(study["results"]), data or Path(study["data"])
+    return {**study, "results": str(results), "data": str(data)}, results, data
 
 
-def check(options: argparse.Namespace) -> None:
+def prepare(datasets: list[str], folder: str, data: Path) -> None:
+    """Build feature stores."""
+    from pmrl.data import registry
+
+    for name in datasets:
+        print(registry.prepare(name, data, Path(folder) if folder else None))
+
+
+def check(card: Path) -> None:
     """Validate and describe a user's data card."""
-    from pmrl.data.own import check as report
+    from pmrl.data import own
+    from pmrl.study.config import default_batch_size
 
-    print(report(options.card))
+    print(own.check(card, default_batch_size()))
 
 
-def list_names(options: argparse.Namespace) -> None:
+def list_names() -> None:
     """Print every name that the other commands take."""
-    from pmrl.data import available as datasets
-    from pmrl.figures import available as figures
-    from pmrl.tables import available as tables
-
-    listed = {"data sets": datasets(), "methods": method_files(), "tables": tables(), "figures": figures()}
+    listed = {
+        "data sets": discovery.data_sets(),
+        "methods": discovery.method_files(),
+        "tables": discovery.tables(),
+        "figures": discovery.figures(),
+    }
     for kind, names in listed.items():
         print(f"{kind}: {', '.join(names)}")
 
 
-def set_up_torch(device: str, threads: int) -> torch.device:
-    """Fix the number of threads, ask for deterministic algorithms, and choose the device.
+def manual() -> None:
+    """Print the manual of the config."""
+    from pmrl.study import manual as page
 
-    Raises:
-        UserError: the device is not there.
-    """
-    import torch
-
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"Device {device!r} is not available here ({error}). Use --device cpu.") from error
-    return chosen
+    print(page.text(), end="")
 
 
-def each_run(options: argparse.Namespace, method: str, settings: dict[str, dict[str, Any]]) -> list[Any]:
+def each_run(
+    dataset: str,
+    method: str,
+    settings: dict[str, dict[str, Any]],
+    seeds: list[int],
+    device: str,
+    threads: int,
+    results: Path,
+    data: Path,
+) -> list[Run]:
     """One run for each variant that ``settings`` are given for, and for each seed."""
     from pmrl.data.store import load
-    from pmrl.runs import Run
+    from pmrl.experiments.run import Run, set_up_torch
 
-    device = set_up_torch(options.device, options.threads)
-    dataset = load(options.data / options.dataset)
+    chosen, loaded = set_up_torch(device, threads), load(data / dataset)
     return [
-        Run(dataset, method, variant, own, seed, options.results, device)
-        for variant, own in settings.items()
-        for seed in options.seeds
+        Run(loaded, method, variant, own, seed, results, chosen) for variant, own in settings.items() for seed in seeds
     ]
 
 
-def foundation(options: argparse.Namespace) -> None:
+def foundation(
+    dataset: str,
+    seeds: list[int],
+    device: str,
+    threads: int,
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
     """Train the shared warm start for each seed."""
-    from pmrl.runs import FOUNDATION, run_foundation
-    from pmrl.settings import foundation_settings
+    from pmrl.experiments.foundation import run_foundation
 
-    settings = options.settings or foundation_settings(options.study, options.dataset)
-    for run in each_run(options, FOUNDATION, {MAIN: settings}):
+    study, results, data = studied(None if settings else config, results, data)
+    settings = settings or foundation_settings(study, dataset)
+    for run in each_run(dataset, FOUNDATION, {MAIN: settings}, seeds, device, threads, results, data):
         run_foundation(run)
 
 
-def train(options: argparse.Namespace) -> None:
+def train(
+    dataset: str,
+    method: str,
+    variant: list[str],
+    seeds: list[int],
+    device: str,
+    threads: int,
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
     """Train and evaluate variants of one method for each seed."""
-    from pmrl.runs import run_method
+    from pmrl.experiments.train import run_method
 
-    settings = options.settings or {
-        name: run_settings(options.study, options.dataset, options.method, name) for name in options.variant
-    }
-    for run in each_run(options, options.method, settings):
+    study, results, data = studied(None if settings else config, results, data)
+    settings = settings or {name: run_settings(study, dataset, method, name) for name in variant}
+    for run in each_run(dataset, method, settings, seeds, device, threads, results, data):
         run_method(run)
 
 
-def collect(options: argparse.Namespace) -> None:
-    """Gather runs into the tidy tables."""
-    from pmrl.records import collect as gather
-    from pmrl.report import finished_runs, finished_sweeps
+def collect(runs: list[Path], sweeps: list[Path], config: Path, results: Path | None, data: Path | None) -> None:
+    """Gather the named runs and sweeps, or, if none are named, all finished ones of the study, into tidy tables."""
+    from pmrl.reporting.collect import collect_runs, collect_sweeps
+    from pmrl.reporting.report import finished_runs, finished_sweeps
 
-    sweeps = finished_sweeps(options.study) if options.sweeps is None else options.sweeps
-    gather(options.folders or finished_runs(options.study), options.results, sweeps)
+    study, results, data = studied(config, results, data)
+    everything = not (runs or sweeps)
+    if everything:
+        runs, sweeps = finished_runs(study), finished_sweeps(study)
+    if sweeps or everything:
+        collect_sweeps(sweeps, results)
+    if runs or everything:
+        collect_runs(runs, results)
 
 
-def tune(options: argparse.Namespace) -> None:
+def tune(
+    dataset: str | None,
+    method: str | None,
+    variant: str,
+    adopt: bool,
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
     """Search on one data set with one method, or adopt the best of all searches."""
-    from pmrl import tuning
-
-    config = options.settings or options.study
-    if options.adopt:
-        if not config["tuned"]:
-            raise UserError(f"{options.config}: tuned: empty, so there is no file that the choice could be written to.")
-        tuning.adopt(config, options.results, ROOT / config["tuned"])
-        return
-    if not (options.dataset and options.method):
-        raise UserError("pmrl tune needs --dataset and --method, or --adopt.")
     from pmrl.data.store import load
+    from pmrl.experiments import tune as tuning
+    from pmrl.experiments.run import set_up_torch
 
-    device = set_up_torch(config["device"], 1)
-    dataset = load(options.data / options.dataset)
-    print(tuning.tune(config, dataset, options.method, options.variant, options.results, device))
+    study, results, data = studied(None if settings else config, results, data)
+    study = settings or study
+    if adopt:
+        if not study["tuned"]:
+            raise UserError(f"{config}: tuned: not set, so there is no file that the choice could be written to.")
+        tuning.adopt(study, results, ROOT / study["tuned"])
+        return
+    if not (dataset and method):
+        raise UserError("pmrl tune needs --dataset and --method, or --adopt.")
+    device = set_up_torch(study["device"])
+    print(tuning.tune(study, load(data / dataset), method, variant, results, device))
 
 
-def sweep(options: argparse.Namespace) -> None:
+def sweep(dataset: str, config: Path, settings: dict[str, Any] | None, results: Path | None, data: Path | None) -> None:
     """Run the sensitivity sweep of one data set."""
     from pmrl.data.store import load
-    from pmrl.sensitivity import sweep as run
+    from pmrl.experiments import sweep as sweeping
+    from pmrl.experiments.run import set_up_torch
 
-    config = options.settings or options.study
-    device = set_up_torch(config["device"], 1)
-    print(run(config, load(options.data / options.dataset), options.results, device))
+    study, results, data = studied(None if settings else config, results, data)
+    study = settings or study
+    print(sweeping.sweep(study, load(data / dataset), results, set_up_torch(study["device"])))
 
 
-def cost(options: argparse.Namespace) -> None:
+def cost(dataset: str, config: Path, settings: dict[str, Any] | None, results: Path | None, data: Path | None) -> None:
     """Measure all methods on one data set."""
-    from pmrl.cost import measure_costs
     from pmrl.data.store import load
+    from pmrl.experiments.cost import measure_costs
+    from pmrl.experiments.run import set_up_torch
 
-    config = options.settings or options.study
-    device = set_up_torch(config["device"], 1)
-    print(measure_costs(config, load(options.data / options.dataset), options.results, device))
+    study, results, data = studied(None if settings else config, results, data)
+    study = settings or study
+    print(measure_costs(study, load(data / dataset), results, set_up_torch(study["device"])))
 
 
-def report(options: argparse.Namespace) -> None:
+def report(config: Path, results: Path | None, data: Path | None) -> None:
     """Write ``report.html`` into the results folder."""
-    from pmrl import report as html
+    from pmrl.reporting import report as html
 
-    print(html.write(options.study, options.config, options.results / "report.html"))
+    study, results, data = studied(config, results, data)
+    print(html.write(study, config, results / "report.html"))
 
 
-def artefact(options: argparse.Namespace) -> None:
-    """Write one table or figure."""
-    if options.kind == "table":
-        from pmrl.tables import write
-    else:
-        from pmrl.figures import write
-    study = options.settings or study_settings(options.study)
-    asked = {"rival": options.rival} if getattr(options, "rival", None) else {}
-    write(options.name, options.results, options.results / f"{options.kind}s", study, options.data, **asked)
+def table(name: str, config: Path, settings: dict[str, Any] | None, results: Path | None, data: Path | None) -> None:
+    """Write one table."""
+    from pmrl.reporting.write_table import write_table
+
+    study, results, data = studied(None if settings else config, results, data)
+    write_table(name, results, results / "tables", settings or study_settings(study), data)
+
+
+def figure(
+    name: str,
+    rival: str | None,
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
+    """Draw one figure."""
+    from pmrl.reporting.write_figure import write_figure
+
+    study, results, data = studied(None if settings else config, results, data)
+    options = {"rival": rival} if rival else {}
+    write_figure(name, results, results / "figures", settings or study_settings(study), data, **options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which methods exist: one file is one method. File names are enough, so nothing here imports torch."""
+"""Which plug-ins exist: one file is one method, data set, table or figure. Nothing is imported."""
 
 import ast
 from pathlib import Path
@@ -7,15 +7,13 @@ from pmrl.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINES = ROOT / "baselines"
+OWN_DATA = Path("datasets")
 SKIPPED_PREFIXES = ("_", "template_")
 
 
 def method_files() -> dict[str, Path]:
     """Every method's name and the file that defines it: PMRL first, then the baselines by name."""
-    baselines = {
-        path.stem: path for path in sorted(BASELINES.glob("*.py")) if not path.stem.startswith(SKIPPED_PREFIXES)
-    }
-    return {"pmrl": ROOT / "pmrl" / "objective.py", **baselines}
+    return {"pmrl": ROOT / "pmrl" / "objective.py", **{name: BASELINES / f"{name}.py" for name in plug_ins(BASELINES)}}
 
 
 def method_file(name: str) -> Path:
@@ -30,20 +28,42 @@ def method_file(name: str) -> Path:
     return files[name]
 
 
-def hyperparameter_names(method: str) -> list[str]:
-    """Names of a method's hyper-parameters: the fields of the dataclasses in its file, and those that all methods have.
+def built_in_data_sets() -> list[str]:
+    """Names of the data sets that come with the project."""
+    return plug_ins(ROOT / "pmrl" / "data" / "sources")
 
-    The file is read, not imported.
+
+def data_sets() -> list[str]:
+    """Names of the data sets that can be prepared: the built-in ones, then the user's own in ``datasets/``."""
+    return [*built_in_data_sets(), *(path.parent.name for path in sorted(OWN_DATA.glob("*/card.yaml")))]
+
+
+def tables() -> list[str]:
+    """Names of all tables."""
+    return plug_ins(ROOT / "pmrl" / "tables")
+
+
+def figures() -> list[str]:
+    """Names of all figures."""
+    return plug_ins(ROOT / "pmrl" / "figures")
+
+
+def reads(kind: str, name: str) -> list[str]:
+    """What a "table" or "figure" reads, as READS of its module says.
+
+    Tables of ``pmrl.records.TABLES``, "methods" for what is known of the methods, "stores" for the feature stores, and
+    files of the project by their paths.
 
     Raises:
-        UserError: the file is not Python.
+        UserError: the module does not say it.
     """
-    names = []
-    for path in (ROOT / "pmrl" / "method.py", method_file(method)):
-        try:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-        except SyntaxError as error:
-            raise UserError(f"Method {method!r}: {path.name}, line {error.lineno}: not valid Python.") from error
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.decorator_list]
-        names += [field.target.id for node in classes for field in node.body if isinstance(field, ast.AnnAssign)]
-    return list(dict.fromkeys(names))
+    path = ROOT / "pmrl" / f"{kind}s" / f"{name}.py"
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "READS":
+            return list(ast.literal_eval(node.value))
+    raise UserError(f'{path}: READS is missing; name what the {kind} reads, for instance `READS = ("records",)`.')
+
+
+def plug_ins(folder: Path) -> list[str]:
+    """The stems of the Python files in a folder, sorted, without those that start with ``SKIPPED_PREFIXES``."""
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith(SKIPPED_PREFIXES))

@@ -2,4 +2,8 @@
 
 
 class UserError(Exception):
-    """A problem the user can mend; the command line prints it without a traceback, exit status 2."""
+    """A problem that the user can solve; the command line prints it without a traceback, exit status 2."""
+
+
+class ArgumentError(UserError, ValueError):
+    """A wrong argument of a function that people import into their own code, to whom it is an ordinary ValueError."""

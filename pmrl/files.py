@@ -1,11 +1,14 @@
-"""Writing files so that a half-written one is never taken for a result: write beside, then rename."""
+"""Reading and writing files: a damaged one is named, and a half-written one is never taken for a result."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import yaml
 from safetensors import SafetensorError
 
 from pmrl.errors import UserError
@@ -41,3 +44,39 @@ def sha256(*paths: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        UserError: the file is missing or is not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}.") from error
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file that the project wrote.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Run the step that writes it again.") from error
+    except ValueError as error:
+        raise UserError(
+            f"{path}: damaged, expected JSON ({error}). Delete it and run again, which writes it anew."
+        ) from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as JSON, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")

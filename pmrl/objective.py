@@ -6,17 +6,12 @@ anchor's tokens, as in the paper it reads from the text. Its negatives are drawn
 vector with other instances' leading directions, over τ2.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pmrl.contrastive import info_nce
 from pmrl.errors import UserError
-from pmrl.matching import instance_matching
-from pmrl.method import Hyperparameters, Method
-from pmrl.networks import Embeddings
+from pmrl.method import Embeddings, Method, info_nce, instance_matching, searched
 from pmrl.spectral import inner_products, spectrum
 
 QUERIES_AT_ONCE = 64
@@ -80,30 +75,6 @@ def direction_contrast(z: Tensor, direction: Tensor, mask: Tensor, temperature: 
     return info_nce(logits, mask.T).mean()
 
 
-@dataclass(frozen=True)
-class PmrlHyperparameters(Hyperparameters):
-    """Temperatures, weights of the terms, and the score.
-
-    Attributes:
-        alignment_temperature: τ1 (the paper's code: 0.05, and 0.01 for pre-training).
-        instance_temperature: τ2 (the paper's code: 0.1).
-        alignment_weight: weight of L^M.
-        regularization_weight: weight of L^M′.
-        matching_weight: weight of IM.
-        direction_contrast_weight: weight of our own addition, off by default: each vector is told apart against the
-            leading directions of all instances, which training from random weights needs (docs/from_scratch.md).
-        score: one of ``SCORES``.
-    """
-
-    alignment_temperature: float = 0.5
-    instance_temperature: float = 0.1
-    alignment_weight: float = 1.0
-    regularization_weight: float = 1.0
-    matching_weight: float = 0.1
-    direction_contrast_weight: float = 0.0
-    score: str = "leading_direction"
-
-
 class Pmrl(Method):
     """Alignment by the leading singular value.
 
@@ -116,15 +87,31 @@ class Pmrl(Method):
     title = "PMRL"
     reference = "Liu et al. 2026, arXiv 2507.17343"
     color = "#D55E00"
-    Hyperparameters = PmrlHyperparameters
-    search_space = {
-        "learning_rate": (3e-4, 1e-3, 3e-3),
-        "alignment_temperature": (0.05, 0.1, 0.2, 0.5, 1.0),
-        "instance_temperature": (0.05, 0.1, 0.2),
-        "matching_weight": (0.05, 0.1, 0.3),
-    }
 
-    def __init__(self, hyperparameters: PmrlHyperparameters) -> None:
+    class Hyperparameters(Method.Hyperparameters):
+        """Temperatures, weights of the terms, and the score.
+
+        Attributes:
+            alignment_temperature: τ1 (the paper's code: 0.05, and 0.01 for pre-training).
+            instance_temperature: τ2 (the paper's code: 0.1).
+            alignment_weight: weight of L^M.
+            regularization_weight: weight of L^M′.
+            matching_weight: weight of IM.
+            direction_contrast_weight: weight of our own addition, off by default: each vector is told apart against
+                the leading directions of all instances, which training from random weights needs
+                (docs/from_scratch.md).
+            score: one of ``SCORES``.
+        """
+
+        alignment_temperature: float = searched(0.5, 0.05, 0.1, 0.2, 1.0)
+        instance_temperature: float = searched(0.1, 0.05, 0.2)
+        alignment_weight: float = 1.0
+        regularization_weight: float = 1.0
+        matching_weight: float = searched(0.1, 0.05, 0.3)
+        direction_contrast_weight: float = 0.0
+        score: str = "leading_direction"
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
         if hyperparameters.score not in SCORES:
             raise UserError(f"PMRL has no score {hyperparameters.score!r}. Valid scores: {', '.join(SCORES)}.")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pmrl.errors import UserError
+from pmrl.errors import ArgumentError
 
 # Every threshold is set by the rounding of float32, the type that vectors are trained in, also for float64.
 _ROUNDING = torch.finfo(torch.float32).eps
@@ -51,7 +51,7 @@ def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
         followed by zeros; one without any has direction 0.
 
     Raises:
-        UserError: a shape or type is wrong, or a present vector is not finite.
+        ArgumentError: a shape or type is wrong, or a present vector is not finite.
 
     Example:
         >>> z = torch.nn.functional.normalize(torch.randn(8, 4, 512), dim=-1)
@@ -95,12 +95,12 @@ def gram_factors(z: Tensor) -> tuple[Tensor, Tensor]:
         ``(batch, modalities, modalities)``, one per column; both float64.
 
     Raises:
-        UserError: a value is not finite; the message names the first instance and modality.
+        ArgumentError: a value is not finite; the message names the first instance and modality.
     """
     double = z.double()
     gram = double @ double.mT
     if not gram.isfinite().all():
-        raise UserError(_describe_non_finite(z))
+        raise ArgumentError(_describe_non_finite(z))
     eigenvalues, vectors = torch.linalg.eigh(gram)
     noise = 4 * z.shape[1] * torch.finfo(torch.float64).eps * eigenvalues[:, -1:]
     eigenvalues = eigenvalues.masked_fill(eigenvalues <= noise, 0)
@@ -213,13 +213,13 @@ def _inverse_gaps(singular_values: Tensor) -> Tensor:
 
 def _check(z: Tensor, mask: Tensor | None) -> None:
     if z.dim() != 3 or not z.is_floating_point() or 0 in z.shape[1:]:
-        raise UserError(
+        raise ArgumentError(
             f"spectrum: z has shape {tuple(z.shape)} and type {z.dtype}, expected a floating "
             "(batch, modalities, dimension) with at least one modality and one dimension. "
             "Stack the modality vectors of every instance along axis 1."
         )
     if mask is not None and mask.shape != z.shape[:2]:
-        raise UserError(
+        raise ArgumentError(
             f"spectrum: mask has shape {tuple(mask.shape)}, expected {tuple(z.shape[:2])}, "
             "one entry per instance and modality of z."
         )

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+import synthetic
 import torch
 from example_data import synthetic_dataset
 
-from pmrl.data.store import Dataset, save
+from pmrl import provenance
+from pmrl.data.dataset import Dataset
+from pmrl.data.store import save
+from pmrl.discovery import ROOT
 
 
 @pytest.fixture
@@ -27,3 +31,31 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def edit_code(monkeypatch):
+    """Pretend that the code of a module, such as ``pmrl/training/loop.py``, has changed."""
+
+    def edit(name: str) -> None:
+        original = provenance._parse
+
+        def parse(path: Path, changed: int, size: int) -> provenance.Module:
+            module = original(path, changed, size)
+            return module._replace(code=module.code + "edited", constants=None) if path == ROOT / name else module
+
+        monkeypatch.setattr(provenance, "_parse", parse)
+
+    return edit
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory) -> Path:
+    """A complete results folder; do not change it."""
+    return synthetic.write(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture
+def own_results(results, tmp_path) -> Path:
+    """A complete results folder that the test may change."""
+    return synthetic.copy(results, tmp_path / "results")

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 
 from pmrl.errors import UserError
+from pmrl.records import ITEM_COLUMNS, KINDS, PRETRAIN, SPLITS
 
 if TYPE_CHECKING:
-    from pmrl.data.store import Dataset
+    from pmrl.data.dataset import Dataset
 
-SPLITS = ("pretrain", "train", "validation", "test")
-ITEM_COLUMNS = ("id", "group", "label", "split", "caption")
 # A feature that singles out a class of this size exactly is no accident but the label itself.
 LEAK_CLASS_SIZE = 10
 LARGEST_TOKEN = float(np.finfo(np.float16).max)
+PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def check(dataset: "Dataset") -> None:
@@ -31,6 +31,8 @@ def check(dataset: "Dataset") -> None:
         raise UserError(
             f"{name}: the anchor {dataset.anchor!r} is not a modality; choose one of {', '.join(dataset.modalities)}."
         )
+    check_kinds(dataset)
+    check_views(dataset)
     check_shapes(dataset)
     ids = dataset.items["id"].to_numpy()
     for modality in dataset.modalities:
@@ -71,11 +73,53 @@ def check_pretraining(where: str, present: np.ndarray, items: pd.DataFrame) -> N
     Raises:
         UserError: none of its items does.
     """
-    if not present[items["split"] == "pretrain"].any():
+    if not present[items["split"] == PRETRAIN].any():
         raise UserError(
             f"{where}: no item of the split 'pretrain' has it, expected at least 1, since features are scaled by their "
             "mean and deviation there; move items that have it into this split, or leave the modality out."
         )
+
+
+def check_kinds(dataset: "Dataset") -> None:
+    """Test that every modality is of a known kind.
+
+    Raises:
+        UserError: naming the modality and the kinds there are.
+    """
+    for name, modality in dataset.card.modalities.items():
+        if modality.kind not in KINDS:
+            raise UserError(
+                f"{dataset.card.name}: modality {name!r}: found the kind {modality.kind!r}, expected one of "
+                f"{', '.join(KINDS)}."
+            )
+
+
+def check_views(dataset: "Dataset") -> None:
+    """Test that views are pictures or texts of items and modalities that there are.
+
+    Raises:
+        UserError: naming the modality and the item.
+    """
+    ids = set(dataset.items["id"])
+    for modality, views in dataset.views.items():
+        where = f"{dataset.card.name}: views of the modality {modality!r}"
+        if modality not in dataset.modalities:
+            raise UserError(f"{where}: there is no such modality; choose from {', '.join(dataset.modalities)}.")
+        for key, view in views.items():
+            if key not in ids:
+                raise UserError(f"{where}: item {key!r} is not in the items table.")
+            problem = view_problem(view)
+            if problem:
+                raise UserError(f"{where}: item {key!r}: {problem}.")
+
+
+def view_problem(view: object) -> str:
+    """What is wrong with a view of an item; empty if nothing is."""
+    if isinstance(view, bytes):
+        return "" if view.startswith(PNG_START) else f"found {view[:8]!r}, expected a PNG picture"
+    if not isinstance(view, str):
+        return f"found {type(view).__name__}, expected a PNG picture or a text"
+    return "" if view.strip() else "found an empty text, expected one to read"
 
 
 def check_shapes(dataset: "Dataset") -> None:

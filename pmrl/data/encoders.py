@@ -107,28 +107,36 @@ def encode_speech(waves: Sequence[np.ndarray], rate: int, segments: int = 12, ba
         Pooled (instances, 2·segments·bands), the tokens one after the other, and tokens
         (instances, segments, 2·bands): mean and standard deviation of each band, in log10 power.
     """
+    tokens = np.zeros((len(waves), segments, 2 * bands), dtype=np.float32)
+    for row, wave in enumerate(tqdm(waves, desc="utterances", disable=None)):
+        parts = np.array_split(log_mel(wave, rate, segments, bands), segments, axis=1)
+        tokens[row] = [np.concatenate([part.mean(axis=1), part.std(axis=1)]) for part in parts]
+    return tokens.reshape(len(waves), -1), tokens.astype(np.float16)
+
+
+def log_mel(wave: np.ndarray, rate: int, frames: int = 12, bands: int = 40) -> np.ndarray:
+    """The log-mel spectrogram of a mono signal, (bands, frames): log10 of the power, the lowest band first.
+
+    Args:
+        wave: values in [-1, 1].
+        rate: samples per second.
+        frames: at least so many, 10 ms apart; a shorter signal is followed by silence.
+        bands: mel bands between 0 and 8 kHz.
+    """
     from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
     frame, hop, points = int(0.025 * rate), int(0.010 * rate), 1024
-    filters = mel_filter_bank(points // 2 + 1, bands, 0.0, 8000.0, rate, norm="slaney", mel_scale="slaney")
-    window = window_function(frame, "hann")
-    tokens = np.zeros((len(waves), segments, 2 * bands), dtype=np.float32)
-    for row, wave in enumerate(tqdm(waves, desc="utterances", disable=None)):
-        padded = np.pad(wave, (0, max(0, frame + segments * hop - len(wave))))
-        levels = spectrogram(
-            padded,
-            window,
-            frame,
-            hop,
-            points,
-            power=2.0,
-            mel_filters=filters,
-            mel_floor=1e-6,
-            log_mel="log10",
-        )
-        parts = np.array_split(levels, segments, axis=1)
-        tokens[row] = [np.concatenate([part.mean(axis=1), part.std(axis=1)]) for part in parts]
-    return tokens.reshape(len(waves), -1), tokens.astype(np.float16)
+    return spectrogram(
+        np.pad(wave, (0, max(0, frame + frames * hop - len(wave)))),
+        window_function(frame, "hann"),
+        frame,
+        hop,
+        points,
+        power=2.0,
+        mel_filters=mel_filter_bank(points // 2 + 1, bands, 0.0, 8000.0, rate, norm="slaney", mel_scale="slaney"),
+        mel_floor=1e-6,
+        log_mel="log10",
+    )
 
 
 def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4, width: int = 128) -> Encoded:
@@ -154,18 +162,6 @@ def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4
     pooled = np.sqrt(pooled)
     pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
     return pooled, np.sqrt(tokens).astype(np.float16)
-
-
-def cut(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Cut feature vectors (instances, columns) into tokens (instances, *shape), padded by zeros."""
-    padding = shape[0] * shape[1] - values.shape[1]
-    return np.pad(values, ((0, 0), (0, padding))).reshape(len(values), *shape)
-
-
-def varying(pooled: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
-    """The columns of ``pooled`` that are not constant over the present rows."""
-    rows = pooled if present is None else pooled[present]
-    return pooled[:, rows.min(axis=0) != rows.max(axis=0)]
 
 
 def _grams(text: str) -> Iterator[tuple[float, str]]:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from pmrl.data.store import Dataset
+from pmrl.data.dataset import Dataset
 from pmrl.files import replacing
+from pmrl.records import PRETRAIN, TEST, TRAIN
 
 FILE = "learnability.csv"
 COMPONENTS = 32
@@ -28,8 +29,8 @@ def measure(dataset: Dataset) -> pd.DataFrame:
         instances that lack one of the two modalities are left out. Recall is not a number for a pair with
         fewer than 2 instances in common to fit or to test.
     """
-    seen = np.isin(dataset.items["split"], ["pretrain", "train"])
-    test = (dataset.items["split"] == "test").to_numpy()
+    seen = np.isin(dataset.items["split"], [PRETRAIN, TRAIN])
+    test = (dataset.items["split"] == TEST).to_numpy()
     whitened = {name: _whiten(dataset, name, seen) for name in dataset.modalities}
     pairs = [
         (left, right)

@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pmrl.data import built_in, learnability, store
-from pmrl.data.checks import ITEM_COLUMNS, check_items, check_modality
-from pmrl.data.encoders import cut
+from pmrl.data import learnability, store
+from pmrl.data.arrays import cut
+from pmrl.data.checks import check_items, check_modality, view_problem
+from pmrl.data.dataset import Card, Dataset, Modality
+from pmrl.data.pictures import is_png
 from pmrl.data.readers import Features, read_features, read_table
 from pmrl.data.splits import FRACTIONS, split_by_group
-from pmrl.data.store import SPLITS, Card, Dataset, Modality
+from pmrl.discovery import OWN_DATA, built_in_data_sets
 from pmrl.errors import UserError
-from pmrl.settings import default_batch_size
+from pmrl.records import ITEM_COLUMNS, KINDS, MEASUREMENT, OTHERS, PRETRAIN, SPLITS, TRAIN
 
 _NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 _TEXT = {"type": "string", "minLength": 1}
@@ -30,10 +32,14 @@ _MODALITY = {
         "file": _TEXT,
         "description": _TEXT,
         "encoder": _TEXT,
+        "kind": {"enum": list(KINDS)},
+        "view": _TEXT,
         "tokens": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2},
         "gaps": {"type": "boolean"},
     },
 }
+# In the name of a file of views, this stands for the item.
+ID = "{id}"
 SCHEMA = {
     "type": "object",
     "additionalProperties": False,
@@ -47,7 +53,7 @@ SCHEMA = {
         "modalities": {
             "type": "object",
             "minProperties": 2,
-            "propertyNames": {**_NAME, "not": {"const": "others"}},
+            "propertyNames": {**_NAME, "not": {"const": OTHERS}},
             "additionalProperties": _MODALITY,
         },
         "origin": _TEXT,
@@ -73,14 +79,18 @@ def read(path: Path) -> Dataset:
     items_path = _beside(path, card["items"])
     items, split_rule = _items(items_path)
     ids = items["id"].to_numpy()
-    modalities, pooled, tokens, present = {}, {}, {}, {}
+    modalities, pooled, tokens, present, views = {}, {}, {}, {}, {}
     for name, entry in card["modalities"].items():
         file = _beside(path, entry["file"])
         given = read_features(file, list(ids), entry.get("gaps", False))
         pooled[name], tokens[name] = _vectors(file, given, entry.get("tokens"))
         present[name] = given.present
         check_modality(str(file), pooled[name], tokens[name], given.present, items)
-        modalities[name] = Modality(entry.get("description", name), entry.get("encoder", "as given"))
+        if "view" in entry:
+            views[name] = {key: _view(path, entry["view"], key) for key in ids[given.present]}
+        modalities[name] = Modality(
+            entry.get("description", name), entry.get("encoder", "as given"), kind=entry.get("kind", MEASUREMENT)
+        )
     described = {key: card.get(key, "not stated") for key in ("origin", "license", "citation")}
     return store.completed(
         Dataset(
@@ -97,12 +107,17 @@ def read(path: Path) -> Dataset:
             pooled=pooled,
             tokens=tokens,
             present=present,
+            views=views,
         )
     )
 
 
-def check(path: Path) -> str:
+def check(path: Path, batch_size: int) -> str:
     """Validate a card and all its files, and describe what they hold; nothing is written.
+
+    Args:
+        path: the card.
+        batch_size: of training; a note says which splits are smaller.
 
     Returns:
         The description, several lines.
@@ -116,14 +131,15 @@ def check(path: Path) -> str:
     lines = [
         f"{card.name}: {card.title}",
         f"{len(items)} items in {items['group'].nunique()} groups, {items['label'].nunique()} labels: {counts}",
-        *_small_splits(card.counts),
+        *_small_splits(card.counts, batch_size),
         "",
     ]
     for name, modality in card.modalities.items():
         anchor = ", the anchor" if name == card.anchor else ""
         lines.append(
-            f"{name}{anchor}: {modality.description}; {modality.dimension} features, {modality.tokens[0]} tokens of "
-            f"{modality.tokens[1]}, present for {100 * dataset.present[name].mean():.0f} % of the items"
+            f"{name} ({modality.kind}{anchor}): {modality.description}; {modality.dimension} features, "
+            f"{modality.tokens[0]} tokens of {modality.tokens[1]}, present for "
+            f"{100 * dataset.present[name].mean():.0f} % of the items"
         )
     lines += ["", "Recall@1 on the test part by linear canonical correlation, in percent (chance):"]
     lines += [
@@ -133,27 +149,31 @@ def check(path: Path) -> str:
     return "\n".join(lines)
 
 
-def _small_splits(counts: dict[str, int]) -> list[str]:
-    """A line that tells which batch size the training splits ask for, if the default one is too large."""
-    default = default_batch_size()
-    small = {split: counts[split] for split in ("pretrain", "train") if counts[split] < default}
+def _small_splits(counts: dict[str, int], batch_size: int) -> list[str]:
+    """A line that tells which batch size the training splits ask for, if the given one is too large."""
+    small = {split: counts[split] for split in (PRETRAIN, TRAIN) if counts[split] < batch_size}
     if not small:
         return []
     found = ", ".join(f"{split} has {count} items" for split, count in small.items())
     return [
-        f"Note: {found}, fewer than the default training.batch_size, {default}; "
+        f"Note: {found}, fewer than the default training.batch_size, {batch_size}; "
         f"to train, set it to {min(small.values())} or less in the config."
     ]
 
 
 def inputs(path: Path) -> list[Path]:
-    """The card and all files that it names.
+    """The card and all files that it names; of the views those that are there, for any item.
 
     Raises:
-        UserError: the card is not valid, or a file is missing.
+        UserError: the card is not valid, or a file that it names is missing.
     """
     card = read_card(path)
     named = [card["items"], *(entry["file"] for entry in card["modalities"].values())]
+    patterns = [entry["view"] for entry in card["modalities"].values() if "view" in entry]
+    if patterns:
+        ids = _items(_beside(path, card["items"]))[0]["id"]
+        views = [pattern.replace(ID, key) for pattern in patterns for key in ids]
+        named += [name for name in views if (Path(path).parent / name).is_file()]
     return [Path(path), *(_beside(path, name) for name in named)]
 
 
@@ -179,15 +199,43 @@ def read_card(path: Path) -> dict[str, Any]:
     if problem is not None:
         place = ".".join(map(str, problem.absolute_path)) or "the card"
         raise UserError(f"{path}: {place}: {problem.message}. See docs/adding_a_dataset.md for all keys.")
-    if card["name"] in built_in():
+    if card["name"] in built_in_data_sets():
         raise UserError(f"{path}: name: {card['name']!r} is a built-in data set; choose another name.")
-    if path.parent.parent.name == "datasets" and path.parent.name != card["name"]:
+    if path.parent.parent.name == OWN_DATA.name and path.parent.name != card["name"]:
         raise UserError(f"{path}: name: found {card['name']!r}, expected the folder's name {path.parent.name!r}.")
     if card["anchor"] not in card["modalities"]:
         raise UserError(
             f"{path}: anchor: {card['anchor']!r} is not a modality; choose one of {', '.join(card['modalities'])}."
         )
+    for name, entry in card["modalities"].items():
+        pattern = entry.get("view", f"{ID}.txt")
+        if ID not in pattern or Path(pattern).suffix not in (".png", ".txt"):
+            raise UserError(
+                f"{path}: modalities.{name}.view: found {pattern!r}, expected the name of a .png or .txt file with "
+                f"{ID} where the item's id stands, such as photos/{ID}.png."
+            )
     return card
+
+
+def _view(card: Path, pattern: str, key: str) -> bytes | str:
+    """The picture or text that shows one item.
+
+    Raises:
+        UserError: the file is missing, lies outside the card's folder, or holds something else.
+    """
+    path = _beside(card, pattern.replace(ID, key))
+    content: bytes | str = path.read_bytes()
+    if path.suffix == ".txt":
+        try:
+            content = path.read_text(encoding="utf-8-sig").strip()
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: cannot be read as text in UTF-8 ({error}).") from error
+    problem = view_problem(content)
+    if not problem and isinstance(content, bytes) and not is_png(content):
+        problem = "the picture is damaged, expected a PNG that can be shown"
+    if problem:
+        raise UserError(f"{path}: {problem}.")
+    return content
 
 
 def _beside(card: Path, name: str) -> Path:

@@ -4,7 +4,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-FRACTIONS = {"pretrain": 0.5, "train": 0.2, "validation": 0.1, "test": 0.2}
+from pmrl.records import SPLITS
+
+FRACTIONS = dict(zip(SPLITS, (0.5, 0.2, 0.1, 0.2), strict=True))
 
 
 def split_by_group(

@@ -4,101 +4,31 @@
 never taken for a valid one.
 """
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import yaml
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from pmrl.data.checks import SPLITS, check, check_shapes
+from pmrl.data.checks import check, check_shapes
+from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.errors import UserError
 from pmrl.files import replacing, sha256
+from pmrl.records import SPLITS
 
 __all__ = ["SPLITS", "Card", "Dataset", "Modality", "load", "read_card", "save"]
 
-ITEMS, FEATURES, PICTURES, CARD = "items.parquet", "features.safetensors", "pictures.parquet", "card.yaml"
-
-
-@dataclass(frozen=True)
-class Modality:
-    """What one modality is: ``dimension`` of its pooled vector, ``tokens`` as (number, width)."""
-
-    description: str
-    encoder: str
-    dimension: int = 0
-    tokens: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class Card:
-    """Where a data set comes from and how it was made.
-
-    ``counts``, ``checksum`` and the sizes within ``modalities`` are filled in by `save`.
-    """
-
-    name: str
-    title: str
-    anchor: str
-    modalities: dict[str, Modality]
-    origin: str
-    license: str
-    citation: str
-    split_rule: str
-    flaws: list[str]
-    versions: dict[str, str] = field(default_factory=dict)
-    recipe: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-    checksum: str = ""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """All instances of a data set, row by row.
-
-    Attributes:
-        card: what the data set is.
-        items: columns id, group, label, split, caption (all text); one row per instance.
-        pooled: per modality float32 (instances, dimension); zeros where the modality is absent.
-        tokens: per modality float16 (instances, tokens, width); zeros where it is absent.
-        present: per modality bool (instances,).
-        pictures: small PNG pictures by item id, for figures only.
-    """
-
-    card: Card
-    items: pd.DataFrame
-    pooled: dict[str, np.ndarray]
-    tokens: dict[str, np.ndarray]
-    present: dict[str, np.ndarray]
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Names of the modalities in the card's order."""
-        return tuple(self.card.modalities)
-
-    @property
-    def anchor(self) -> str:
-        """Name of the modality that anchored methods are built on."""
-        return self.card.anchor
-
-    def indices(self, split: str) -> np.ndarray:
-        """Rows of one split, ascending, int64.
-
-        Raises:
-            UserError: there is no such split, or it is empty.
-        """
-        if split not in SPLITS:
-            raise UserError(f"{self.card.name}: no split {split!r}; the splits are {', '.join(SPLITS)}.")
-        rows = np.flatnonzero(self.items["split"].to_numpy() == split).astype(np.int64)
-        if not rows.size:
-            raise UserError(f"{self.card.name}: split {split!r} is empty; give it items in the items table.")
-        return rows
+ITEMS, FEATURES, VIEWS, CARD = "items.parquet", "features.safetensors", "views.parquet", "card.yaml"
+FORMER = "pictures.parquet"  # an older store may still have it
+# One row per view: either a PNG picture or a text.
+VIEW_COLUMNS = pyarrow.schema(
+    [("modality", pyarrow.string()), ("id", pyarrow.string()), ("png", pyarrow.binary()), ("text", pyarrow.string())]
+)
 
 
 def save(dataset: Dataset, folder: Path) -> Dataset:
@@ -115,12 +45,12 @@ def save(dataset: Dataset, folder: Path) -> Dataset:
         dataset.items.to_parquet(path, index=False)
     with replacing(folder / FEATURES) as path:
         save_file(_arrays(dataset), path)
-    if dataset.pictures:
-        table = pd.DataFrame({"id": list(dataset.pictures), "png": list(dataset.pictures.values())})
-        with replacing(folder / PICTURES) as path:
-            table.to_parquet(path, index=False)
+    (folder / FORMER).unlink(missing_ok=True)
+    if any(dataset.views.values()):
+        with replacing(folder / VIEWS) as path:
+            _view_table(dataset).to_parquet(path, index=False, schema=VIEW_COLUMNS)
     else:
-        (folder / PICTURES).unlink(missing_ok=True)
+        (folder / VIEWS).unlink(missing_ok=True)
     card = replace(dataset.card, checksum=sha256(*_content(folder)))
     with replacing(folder / CARD) as path:
         path.write_text(yaml.safe_dump(_plain(card), sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -153,7 +83,7 @@ def load(folder: Path, verify: bool = True) -> Dataset:
             pooled={name: arrays[name] for name in card.modalities},
             tokens={name: arrays[f"{name}.tokens"] for name in card.modalities},
             present={name: arrays[f"{name}.present"].astype(bool) for name in card.modalities},
-            pictures=_read_pictures(folder),
+            views=_read_views(folder),
         )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(
@@ -181,6 +111,18 @@ def read_card(folder: Path) -> Card:
         raise UserError(f"{path}: not a card of a feature store ({error}).") from error
 
 
+def read_views(folder: Path, modality: str) -> dict[str, bytes | str]:
+    """What figures show of the items of one modality: by item id a PNG picture or a text; empty if there is nothing.
+
+    Raises:
+        UserError: the file of views is damaged.
+    """
+    try:
+        return _read_views(Path(folder), modality).get(modality, {})
+    except (KeyError, ValueError, OSError) as error:
+        raise UserError(f"{Path(folder) / VIEWS}: cannot be read ({error}); run `pmrl prepare` again.") from error
+
+
 def is_current(folder: Path, recipe: str) -> bool:
     """Whether ``folder`` holds an intact store that was made by ``recipe``."""
     try:
@@ -188,11 +130,6 @@ def is_current(folder: Path, recipe: str) -> bool:
         return card.recipe == recipe and sha256(*_content(Path(folder))) == card.checksum
     except (UserError, OSError):
         return False
-
-
-def text_digest(*texts: str) -> str:
-    """Hexadecimal SHA-256 of some texts, used to name recipes."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def completed(dataset: Dataset) -> Dataset:
@@ -226,15 +163,30 @@ def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def _content(folder: Path) -> list[Path]:
-    optional = [folder / PICTURES] if (folder / PICTURES).is_file() else []
+    optional = [folder / VIEWS] if (folder / VIEWS).is_file() else []
     return [folder / ITEMS, folder / FEATURES, *optional]
 
 
-def _read_pictures(folder: Path) -> dict[str, bytes]:
-    if not (folder / PICTURES).is_file():
+def _view_table(dataset: Dataset) -> pd.DataFrame:
+    rows = [
+        (modality, key, *((view, None) if isinstance(view, bytes) else (None, view)))
+        for modality in dataset.modalities
+        for key, view in dataset.views.get(modality, {}).items()
+    ]
+    return pd.DataFrame(rows, columns=VIEW_COLUMNS.names, dtype=object)
+
+
+def _read_views(folder: Path, modality: str | None = None) -> dict[str, dict[str, bytes | str]]:
+    """The views of all modalities that have any, or of one."""
+    if not (folder / VIEWS).is_file():
         return {}
-    table = pd.read_parquet(folder / PICTURES)
-    return dict(zip(table["id"], table["png"], strict=True))
+    filters = None if modality is None else [("modality", "==", modality)]
+    views: dict[str, dict[str, bytes | str]] = {}
+    table = pd.read_parquet(folder / VIEWS, filters=filters)
+    columns = (table[name] for name in VIEW_COLUMNS.names)
+    for name, key, png, text in zip(*columns, strict=True):
+        views.setdefault(name, {})[key] = png if isinstance(png, bytes) else text
+    return views
 
 
 def _plain(card: Card) -> dict[str, Any]:

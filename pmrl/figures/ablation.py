@@ -8,9 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pmrl.figures import style
-from pmrl.results import PROPOSED, REGIMES, Results
+from pmrl.records import MAIN, OWN, PAIRS, PROPOSED, REGIMES
+from pmrl.reporting import style
+from pmrl.reporting.measures import OWN_RERANKED
+from pmrl.reporting.results import Results
 from pmrl.tables import ablation
+
+READS = ("methods", "records", "stores")
 
 
 def draw(results: Results) -> Figure:
@@ -29,7 +33,7 @@ def draw(results: Results) -> Figure:
         squeeze=False,
     )
     for row, dataset in zip(panels, results.datasets, strict=True):
-        values = frame.loc[frame["dataset"].eq(dataset) & frame["task"].ne("pairs"), ["mean", "high"]]
+        values = frame.loc[frame["dataset"].eq(dataset) & frame["task"].ne(PAIRS), ["mean", "high"]]
         limit = np.nanmax([1.0, *values.to_numpy().ravel()]) * 1.04
         for axes, regime in zip(row, regimes, strict=True):
             chosen = frame["dataset"].eq(dataset) & frame["regime"].eq(regime)
@@ -46,19 +50,19 @@ def _bars(axes: Axes, results: Results, frame: pd.DataFrame, contestants: list[t
     rows = {(row.task, row.method, row.variant): row for row in frame.itertuples()}
     for y, (method, variant) in enumerate(contestants):
         color = style.color(results, method)
-        own, reranked = (rows.get((task, method, variant)) for task in ("own", "own_reranked"))
+        own, reranked = (rows.get((task, method, variant)) for task in (OWN, OWN_RERANKED))
         if own is None or np.isnan(own.mean):
             axes.text(0.01, y, "–", va="center", transform=axes.get_yaxis_transform())
             continue
-        weaker = method == PROPOSED and variant != "main"
+        weaker = method == PROPOSED and variant != MAIN
         axes.barh(y, own.mean, height=0.72, color=color, alpha=0.45 if weaker else 1, edgecolor="0.2", lw=0.4)
-        _interval(axes, y - 0.18, own, color="0.15")
+        _interval(axes, y - 0.18, own, color=style.INK)
         if reranked is not None and not np.isnan(reranked.mean):
-            _interval(axes, y + 0.2, reranked, color="0.15", marker="D", markersize=2.6, markerfacecolor="white")
+            _interval(axes, y + 0.2, reranked, color=style.INK, marker="D", markersize=2.6, markerfacecolor="white")
     axes.set_yticks(range(len(contestants)), [results.label(*one) for one in contestants])
     axes.set_ylim(len(contestants) - 0.4, -0.6)
     if frame["chance"].notna().any():
-        axes.axvline(frame["chance"].max(), color="0.15", ls=":", lw=0.9)
+        axes.axvline(frame["chance"].max(), color=style.INK, ls=":", lw=0.9)
 
 
 def _interval(axes: Axes, y: float, row: object, **look: object) -> None:
@@ -69,7 +73,7 @@ def _interval(axes: Axes, y: float, row: object, **look: object) -> None:
 def _keys() -> list:
     return [
         Patch(facecolor="0.6", edgecolor="0.2", label="own score"),
-        Line2D([], [], ls="none", marker="D", color="0.15", markerfacecolor="white", label="top 50 re-ranked"),
-        Line2D([], [], color="0.15", marker="|", lw=0.8, label="95 % interval over seeds"),
-        Line2D([], [], color="0.15", ls=":", label="chance"),
+        Line2D([], [], ls="none", marker="D", color=style.INK, markerfacecolor="white", label="top 50 re-ranked"),
+        Line2D([], [], color=style.INK, marker="|", lw=0.8, label="95 % interval over seeds"),
+        Line2D([], [], color=style.INK, ls=":", label="chance"),
     ]

@@ -8,17 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from pmrl.errors import UserError
-from pmrl.figures import style
-from pmrl.results import PROPOSED, REGIMES, Results
-from pmrl.tables.any_modality import recalls
+from pmrl.records import MAIN, PROPOSED, REGIMES, ZERO_SHOT
+from pmrl.reporting import style
+from pmrl.reporting.measures import recalls
+from pmrl.reporting.results import Results
 
-BETTER, WORSE, EQUAL, UNKNOWN = "#3B7FB6", "#C4C4C4", "#EDEDED", "white"
-INK = {BETTER: "white", WORSE: "black", EQUAL: "black", UNKNOWN: "black"}
+READS = ("methods", "records", "stores")
+WORSE, EQUAL, UNKNOWN = "0.8", "0.93", "white"
 CELL = 0.42  # inches
 WIDE = 7  # modalities from which a grid takes the full width
 
 
-def draw(results: Results, rival: str | None = None, regime: str = "zero_shot") -> Figure:
+def draw(results: Results, rival: str | None = None, regime: str = ZERO_SHOT) -> Figure:
     """One grid per data set: rows are queries, columns galleries.
 
     Args:
@@ -53,7 +54,7 @@ def draw(results: Results, rival: str | None = None, regime: str = "zero_shot") 
     figure.suptitle(
         f"Recall@1 in percent, {REGIMES[regime]}, cosine: {shown[0]} (above) and its difference to {shown[1]} (below)"
     )
-    keys = {f"{shown[0]} better": BETTER, f"{shown[0]} worse": WORSE, "equal": EQUAL}
+    keys = {f"{shown[0]} better": style.color(results, PROPOSED), f"{shown[0]} worse": WORSE, "equal": EQUAL}
     patches = [Patch(facecolor=color, edgecolor="0.4", label=name) for name, color in keys.items()]
     figure.legend(handles=patches, loc="outside lower center", ncols=3)
     return figure
@@ -62,7 +63,7 @@ def draw(results: Results, rival: str | None = None, regime: str = "zero_shot") 
 def differences(results: Results, rival: str, regime: str) -> pd.DataFrame:
     """Per data set and ordered pair: ``own`` and ``rival`` mean recall@1 over the seeds both have, and ``n``."""
     records = recalls(results)
-    records = records[records["regime"].eq(regime) & records["variant"].eq("main")]
+    records = records[records["regime"].eq(regime) & records["variant"].eq(MAIN)]
     keys = ["dataset", "query", "gallery", "seed"]
     own, other = (records.loc[records["method"].eq(name), [*keys, "value"]] for name in (PROPOSED, rival))
     paired = own.merge(other, on=keys, suffixes=("_own", "_rival"))
@@ -96,20 +97,30 @@ def _grid(axes: Axes, results: Results, dataset: str, cells: pd.DataFrame, rival
     axes.spines[:].set_visible(False)
     for i, j in np.ndindex(k, k):
         if i != j:
-            _cell(axes, j, i, values.get((modalities[i], modalities[j])))
+            _cell(axes, j, i, values.get((modalities[i], modalities[j])), style.color(results, PROPOSED))
     better = int((cells["difference"] > 0).sum())
     seeds = "–" if cells.empty else "–".join(str(n) for n in sorted({cells["n"].min(), cells["n"].max()}))
     style.panel_title(axes, f"{results.title(dataset)}: better in {better} of {len(cells)} pairs, n = {seeds} seeds")
 
 
-def _cell(axes: Axes, x: int, y: int, row: object | None) -> None:
+def _cell(axes: Axes, x: int, y: int, row: object | None, better: str) -> None:
+    """PMRL's colour where it is better, grey where it is not."""
     if row is None:
         color, text = UNKNOWN, "–"
     else:
-        color = EQUAL if row.difference == 0 else BETTER if row.difference > 0 else WORSE
+        color = EQUAL if row.difference == 0 else better if row.difference > 0 else WORSE
         text = f"{row.own:.1f}\n{row.difference:+.1f}".replace("-", "−")
     hatch = "////" if row is None else None
     axes.add_patch(
         plt.Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, facecolor=color, edgecolor="0.8", hatch=hatch, lw=0.4)
     )
-    axes.text(x, y, text, ha="center", va="center", fontsize=6, color=INK[color], linespacing=1.15)
+    axes.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        fontsize=6,
+        color="white" if color == better else "black",
+        linespacing=1.15,
+    )

@@ -6,10 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pmrl.figures import style
-from pmrl.results import PROPOSED, Results
+from pmrl.records import LEADING_DIRECTION, PROPOSED
+from pmrl.reporting import style
+from pmrl.reporting.results import Results, vectors_of
 
-LEADING = "leading_direction"
+READS = ("methods", "embeddings")
 CLASSES = 8  # the most frequent ones get a colour, the others are grey
 METHODS = 4  # side by side: PMRL, the rival and the next ones
 SHAPES = "osD^vPX*"
@@ -18,7 +19,7 @@ SHAPES = "osD^vPX*"
 def draw(results: Results) -> Figure:
     """One row per data set, one column for each of four methods: the first two principal components of one seed."""
     frame = results.table("embeddings")
-    frame = frame[frame["modality"] == LEADING]
+    frame = frame[frame["modality"] == LEADING_DIRECTION]
     datasets = [dataset for dataset in results.datasets if dataset in set(frame["dataset"])]
     if not datasets:
         return style.empty("No embeddings have been recorded yet.")
@@ -54,22 +55,16 @@ def components(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centred @ (directions * np.sign(largest)[:, None]).T, singular[:2] ** 2 / (singular**2).sum()
 
 
-def vectors_of(frame: pd.DataFrame) -> np.ndarray:
-    """The columns e0 … e(d−1) as one array (rows, d)."""
-    names = [name for name in frame.columns if name[0] == "e" and name[1:].isdigit()]
-    return frame[sorted(names, key=lambda name: int(name[1:]))].to_numpy(dtype=float)
-
-
 def _map(axes: Axes, frame: pd.DataFrame, labels: list[str]) -> None:
     axes.set(xticks=[], yticks=[])
     if len(frame) < 3:
-        axes.text(0.5, 0.5, "–", ha="center", transform=axes.transAxes)
+        style.nothing(axes)
         return
     points, shares = components(vectors_of(frame))
     found = frame["label"].astype(str).to_numpy()
     others = ~np.isin(found, labels)
     axes.scatter(*points[others].T, s=4, color="0.75", lw=0)
-    colors = [style.MAIN_COLOR, *style.PALETTE]
+    colors = plt.get_cmap("viridis")(np.linspace(0, 0.95, max(len(labels), 2)))
     for label, color, shape in zip(labels, colors, SHAPES, strict=False):
         axes.scatter(*points[found == label].T, s=6, color=color, marker=shape, lw=0, alpha=0.8, label=label)
     axes.set_xlabel(f"component 1 ({100 * shares[0]:.0f} %)")

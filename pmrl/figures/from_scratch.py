@@ -5,23 +5,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from pmrl.figures import style
-from pmrl.results import PAIR_COSINE, PROPOSED, Results
-from pmrl.statistics import summarize
-from pmrl.tables.from_scratch import STAGE
+from pmrl.records import MAIN, PAIR_COSINE, PROPOSED, SCRATCH
+from pmrl.reporting import style
+from pmrl.reporting.results import Results
 
 GRADIENT = "gradient_of_"
-VARIANT_COLOR = "#7A2E00"
-SHOWN_VARIANTS = ("main", "from_scratch")
+READS = ("methods", "curves")
+SHOWN_VARIANTS = (MAIN, "from_scratch")
 PANELS = ("recall@1 (%)", "σ₁/√k", "cosine per pair", "opposed vectors (%)", "gradients")
 
 
 def draw(results: Results) -> Figure:
     """Per data set: retrieval, leading singular value, alignment of each pair, signs, and gradients of PMRL's terms."""
     curves = results.curves
-    curves = curves[curves["stage"].eq(STAGE) & curves["variant"].isin(SHOWN_VARIANTS)]
+    curves = curves[curves["stage"].eq(SCRATCH) & curves["variant"].isin(SHOWN_VARIANTS)]
     curves = curves[curves["dataset"].isin(curves.loc[curves["quantity"].eq("recall"), "dataset"])]
     datasets = [dataset for dataset in results.datasets if dataset in set(curves["dataset"])]
     if not datasets:
@@ -36,12 +34,12 @@ def draw(results: Results) -> Figure:
         for contestant in contestants:
             own = part[part["method"].eq(contestant[0]) & part["variant"].eq(contestant[1])]
             look = _look(results, contestant)
-            _band(row[0], own[own["quantity"] == "recall"], look)
+            style.band(row[0], own[own["quantity"] == "recall"], look)
             leading = own[own["quantity"] == "sigma_1"]
-            _band(row[1], leading.assign(value=leading["value"] / np.sqrt(k)), look)
+            style.band(row[1], leading.assign(value=leading["value"] / np.sqrt(k)), look)
             _pairs(row[2], own[own["quantity"].str.startswith(PAIR_COSINE)], look)
-            _band(row[3], own[own["quantity"] == "opposed"], look)
-            if contestant == (PROPOSED, "main"):
+            style.band(row[3], own[own["quantity"] == "opposed"], look)
+            if contestant == (PROPOSED, MAIN):
                 _gradients(row[4], own)
         row[1].set_ylim(0, 1.05)
         row[2].axhline(0, color="0.3", ls=":", lw=0.8)
@@ -59,18 +57,9 @@ def _look(results: Results, contestant: tuple[str, str]) -> dict:
     method, variant = contestant
     look = style.look(results, method)
     return {
-        "color": look["color"] if variant == "main" else VARIANT_COLOR,
-        "linestyle": look["linestyle"] if variant == "main" else (0, (3, 1)),
+        "color": look["color"] if variant == MAIN else style.darker(look["color"]),
+        "linestyle": look["linestyle"] if variant == MAIN else (0, (3, 1)),
     }
-
-
-def _band(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
-    """Mean over seeds with its 95 % interval."""
-    if curves.empty:
-        return
-    band = summarize(curves, ["step"]).sort_values("step")
-    axes.plot(band["step"], band["mean"], **look)
-    axes.fill_between(band["step"], band["low"], band["high"], color=look["color"], alpha=style.BAND, lw=0)
 
 
 def _pairs(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
@@ -91,9 +80,6 @@ def _gradients(axes: Axes, curves: pd.DataFrame) -> None:
         axes.plot(
             mean.index, mean, color="0.2", linestyle=style.LINES[i % len(style.LINES)], label=name[len(GRADIENT) :]
         )
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    style.log_axis(axes)
     if not curves.empty:
         axes.legend(fontsize=5.5, handlelength=1.6, title="PMRL as published", title_fontsize=5.5)

@@ -6,10 +6,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 
-from pmrl.figures import style
-from pmrl.figures.embedding_map import LEADING, vectors_of
-from pmrl.results import PROPOSED, Results
+from pmrl.records import LEADING_DIRECTION, PROPOSED
+from pmrl.reporting import style
+from pmrl.reporting.results import Results, vectors_of
 
+READS = ("methods", "embeddings", "stores")
 VIEW = {"elev": 42, "azim": 40}
 
 
@@ -21,7 +22,7 @@ def draw(results: Results, method: str = PROPOSED) -> Figure:
         method: whose embeddings to draw.
     """
     frame = results.table("embeddings")
-    chosen = frame[frame["method"].eq(method) & frame["modality"].ne(LEADING)]
+    chosen = frame[frame["method"].eq(method) & frame["modality"].ne(LEADING_DIRECTION)]
     datasets = [dataset for dataset in results.datasets if dataset in set(chosen["dataset"])]
     if not datasets:
         return style.empty(f"No embeddings of {method} have been recorded yet.")
@@ -35,15 +36,15 @@ def draw(results: Results, method: str = PROPOSED) -> Figure:
     lowest = min(0.0, points[:, 2].min())
     _sphere(panels[0], lowest)
     for name, point in zip(names, points, strict=True):
-        _arrow(panels[0], point, "#D55E00" if name == anchor else "0.35", name)
+        _arrow(panels[0], point, style.INK if name == anchor else style.PALE, name)
         if name != anchor and anchor in names:
-            _arc(panels[0], points[names.index(anchor)], point, "#D55E00")
+            _arc(panels[0], points[names.index(anchor)], point, style.INK)
     panels[0].set_title(f"anchored: every modality is drawn to “{anchor}”", y=0.93)
     _sphere(panels[1], lowest)
     for name, point in zip(names, points, strict=True):
-        _arrow(panels[1], point, "0.35", name)
-        _arc(panels[1], first, point, style.MAIN_COLOR)
-    _arrow(panels[1], first, style.MAIN_COLOR, "$u_1$", gap=0.42)  # above the names of the modalities near it
+        _arrow(panels[1], point, style.PALE, name)
+        _arc(panels[1], first, point, style.INK)
+    _arrow(panels[1], first, style.INK, "$u_1$", gap=0.42)  # above the names of the modalities near it
     panels[1].set_title("leading direction: all are drawn to $u_1$, no modality is special", y=0.93)
     sigma = np.linalg.svd(vectors_of(item), compute_uv=False)
     shown = ", ".join(f"{value:.2f}" for value in sigma)

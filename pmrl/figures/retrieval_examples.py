@@ -1,21 +1,18 @@
 """Real queries and what PMRL and GRAM find for them: five answers, the right one framed (Fig. 4)."""
 
-import io
-import textwrap
-
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pmrl.figures import style
-from pmrl.results import PROPOSED, Results
+from pmrl.records import PROPOSED
+from pmrl.reporting import style
+from pmrl.reporting.results import Results
+from pmrl.reporting.shelf import Shelf
 
-# Modalities that a person sees best as the item's picture; the others are shown by its caption.
-PICTURES = ("picture", "drawing", "glyph", "strokes", "parts", "structure", "fingerprint", "image", "video")
-PICTURES += ("pix", "fou", "kar", "zer", "fac", "mor")
-RIGHT = "#009E73"
+READS = ("methods", "examples", "stores")
+RIGHT, WRONG = "#000000", "0.75"  # frames of answers; no method has these colours
 SHOWN = 5
+WIDTH = 2.0  # of a panel, as a multiple of its height: a line of text, or a spectrogram
 
 
 def draw(results: Results, rival: str | None = None) -> Figure:
@@ -39,35 +36,13 @@ def draw(results: Results, rival: str | None = None) -> Figure:
         return style.empty("No retrieved examples have been recorded yet.")
     figure = plt.figure(figsize=(style.FULL_WIDTH, 1.6 * len(blocks)))
     bands = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
-    shelves = {dataset: Shelf(results, dataset) for dataset in results.datasets}
+    shelves = {dataset: Shelf(results, dataset) for dataset, *_ in blocks}
     for band, (dataset, query, gallery, item) in zip(bands, blocks, strict=True):
         chosen = examples["dataset"].eq(dataset) & examples["item"].eq(item)
         chosen &= examples["query"].eq(query) & examples["gallery"].eq(gallery)
         _block(band, results, shelves[dataset], examples[chosen], shown)
         band.suptitle(f"{results.title(dataset)}: {query} → {gallery}", x=0.01, ha="left", fontweight="bold")
     return figure
-
-
-class Shelf:
-    """What a data set's items look like: raw pictures where there are any, captions otherwise."""
-
-    def __init__(self, results: Results, dataset: str) -> None:
-        folder = results.data / dataset
-        self.captions = pd.read_parquet(folder / "items.parquet").set_index("id")["caption"]
-        path = folder / "pictures.parquet"
-        self.pictures = pd.read_parquet(path).set_index("id")["png"] if path.is_file() else {}
-
-    def show(self, axes: Axes, item: str, modality: str) -> None:
-        """Draw an item as its modality shows it to a person."""
-        axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
-        axes.set_box_aspect(1)
-        if modality in PICTURES and item in self.pictures:
-            picture = plt.imread(io.BytesIO(self.pictures[item]))
-            axes.imshow(picture, extent=(0.05, 0.95, 0.05, 0.95), cmap="gray", aspect="auto")
-        else:
-            caption = textwrap.fill(str(self.captions.get(item, item)), 13, max_lines=4, placeholder=" …")
-            axes.text(0.5, 0.5, caption, ha="center", va="center", fontsize=4.8)
-            axes.text(0.5, 0.03, modality, ha="center", va="bottom", fontsize=5, color="0.4")
 
 
 def _queries(examples: pd.DataFrame, methods: int) -> list[tuple[str, str, str]]:
@@ -93,8 +68,8 @@ def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, 
     for axes in panels[:, :2].ravel():
         axes.axis("off")
     panels[0, 0].axis("on")
-    shelf.show(panels[0, 0], item, query)
-    panels[0, 0].spines[:].set(visible=True, color="0.3", linestyle="--")
+    shelf.show(panels[0, 0], item, query, WIDTH)
+    panels[0, 0].spines[:].set(visible=True, color=style.PALE, linestyle="--")
     panels[0, 0].set_title("query", fontsize=6)
     for line, method in zip(panels, methods, strict=True):
         found = answers[answers["method"] == method].sort_values("rank")
@@ -104,8 +79,7 @@ def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, 
             axes.axis("off")
         for axes, row in zip(line[2:], found.itertuples(), strict=False):
             axes.axis("on")
-            shelf.show(axes, row.retrieved, gallery)
-            axes.spines[:].set(
-                visible=True, color=RIGHT if row.correct else "0.75", linewidth=2.4 if row.correct else 0.6
-            )
+            shelf.show(axes, row.retrieved, gallery, WIDTH)
+            frame = {"color": RIGHT, "linewidth": 2.0} if row.correct else {"color": WRONG, "linewidth": 0.6}
+            axes.spines[:].set(visible=True, **frame)
             axes.set_title(f"✓ {row.rank}" if row.correct else f"{row.rank}", fontsize=6, pad=2)

@@ -1,21 +1,19 @@
-"""A few items of the test part of each data set: their pictures, or, where there are none, their features."""
-
-import io
-import textwrap
+"""A few items of the test part of each data set: their pictures, or else their texts, or else their features."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pmrl.data import store
-from pmrl.figures import style
-from pmrl.results import Results
+from pmrl.records import PICTURE, TEST, TEXT, VIDEO
+from pmrl.reporting import style
+from pmrl.reporting.results import Results
+from pmrl.reporting.shelf import DEVIATIONS, FEATURES, Shelf, frame, show_text, wrap
 
+READS = ("stores",)
 COLUMNS = 8
-FEATURES = 24  # shown of each modality
-LINE = 20  # characters of a caption
+TEXTS = 7  # modalities whose texts are shown
+LINE = 20  # letters of a line
 
 
 def draw(results: Results) -> Figure:
@@ -23,51 +21,65 @@ def draw(results: Results) -> Figure:
     names = results.datasets
     figure, panels = plt.subplots(len(names), COLUMNS, figsize=(style.FULL_WIDTH, 1.1 * len(names)), squeeze=False)
     for row, name in zip(panels, names, strict=True):
-        folder = results.data / name
-        items = pd.read_parquet(folder / store.ITEMS)
-        chosen = choose(items)
-        if (folder / store.PICTURES).is_file():
-            pictures = pd.read_parquet(folder / store.PICTURES).set_index("id")["png"]
-            images = [plt.imread(io.BytesIO(pictures[items.loc[index, "id"]])) for index in chosen]
-        else:
-            images = _features(store.load(folder, verify=False), chosen)
-        for axes, image, index in zip(row, images, chosen, strict=False):
-            _show(axes, image, items.loc[index, "caption"])
-        for axes in row[len(chosen) :]:
-            axes.axis("off")
+        _show(row, Shelf(results, name))
         row[0].set_ylabel(results.title(name), fontweight="bold")
     return figure
 
 
 def choose(items: pd.DataFrame) -> list[int]:
     """Rows of the test part, evenly spread over its groups as far as there are enough of them."""
-    test = items[items["split"] == "test"].reset_index().set_index("index")
+    test = items[items["split"] == TEST].reset_index().set_index("index")
     turn = test.groupby("group").cumcount()
     order = test.index[np.argsort(turn, kind="stable")]
     pool = order[: max(COLUMNS, test["group"].nunique())]
     return sorted(pool[np.unique(np.linspace(0, len(pool) - 1, COLUMNS).astype(int))])
 
 
-def wrap(caption: str) -> str:
+def caption(text: str) -> str:
     """At most two lines; what does not fit is cut."""
-    return "\n".join(textwrap.wrap(caption, LINE, max_lines=2, placeholder="…"))
+    return wrap(text, LINE, 2)
 
 
-def _features(dataset: store.Dataset, rows: list[int]) -> list[np.ndarray]:
-    """Per item the first features of each modality in standard deviations, (modalities, features) from 0 to 1."""
-    images = np.full((len(rows), len(dataset.modalities), FEATURES), np.nan)
-    for line, name in enumerate(dataset.modalities):
-        values, present = dataset.pooled[name], dataset.present[name]
-        scaled = (values - values[present].mean(axis=0)) / values[present].std(axis=0)
-        width = min(FEATURES, scaled.shape[1])
-        images[:, line, :width] = np.where(present[rows][:, None], scaled[rows, :width], np.nan)
-    return list(np.clip(0.5 + images / 6, 0, 1))
+def _show(row: np.ndarray, shelf: Shelf) -> None:
+    """A data set's items, each in one panel of the row, by what tells a person most about them."""
+    chosen = choose(shelf.items)
+    pictures, texts = shelf.shown(PICTURE, VIDEO), _telling(shelf, chosen)
+    for axes, index in zip(row, chosen, strict=False):
+        item = shelf.items.loc[index]
+        picture = next((name for name in pictures if item["id"] in shelf.views(name)), None)
+        frame(axes)
+        if picture is not None:
+            shelf.show(axes, item["id"], picture)
+        elif texts:
+            show_text(axes, _stack(shelf, texts, item["id"]), 4.8)
+        else:
+            image = _features(shelf, index)
+            axes.imshow(image, extent=(0, 1, 0, 1), cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        axes.spines[:].set_visible(False)
+        axes.set_title(caption(item["caption"]), fontsize=5, pad=2, family=style.text_family(), parse_math=False)
+    for axes in row[len(chosen) :]:
+        axes.axis("off")
 
 
-def _show(axes: Axes, image: np.ndarray, caption: str) -> None:
-    axes.imshow(image, cmap="gray" if image.shape[0] > 10 else "cividis", vmin=0, vmax=1, aspect="auto")
-    axes.set_box_aspect(1)
-    axes.set(xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.set_title(wrap(caption), fontsize=5, pad=2)
+def _telling(shelf: Shelf, chosen: list[int]) -> list[str]:
+    """The modalities of texts that tell more than the captions do."""
+    captions = shelf.items.loc[chosen].set_index("id")["caption"].to_dict()
+    return [
+        name for name in shelf.shown(TEXT) if any(shelf.views(name).get(key) != text for key, text in captions.items())
+    ]
+
+
+def _stack(shelf: Shelf, modalities: list[str], item: str) -> str:
+    """The texts of an item in modalities evenly spread over all that have any, a line each."""
+    spread = np.unique(np.linspace(0, len(modalities) - 1, TEXTS).astype(int))
+    texts = [shelf.views(modalities[place]).get(item, "–") for place in spread]
+    return "\n".join(wrap(text, LINE, 1) for text in texts if isinstance(text, str))
+
+
+def _features(shelf: Shelf, row: int) -> np.ndarray:
+    """An item's first features of each modality in standard deviations, (modalities, features) from 0 to 1."""
+    image = np.full((len(shelf.modalities), FEATURES), np.nan)
+    for line, name in enumerate(shelf.modalities):
+        values = shelf.features(name)[row]
+        image[line, : len(values)] = values
+    return np.clip(0.5 + image / (2 * DEVIATIONS), 0, 1)

@@ -7,10 +7,12 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pmrl.figures import style
-from pmrl.results import Results
+from pmrl.records import PROPOSED
+from pmrl.reporting import style
+from pmrl.reporting.results import Results
 from pmrl.tables import sensitivity
 
+READS = ("methods", "sweep", "stores")
 PAPER = sensitivity.PAPER
 
 
@@ -33,7 +35,7 @@ def draw(results: Results) -> Figure:
         style.panel_title(row[0], f"{results.title(dataset)}: mean recall@1 (%)")
         _saturation(row[1], len(results.cards[dataset]["modalities"]), part["alignment_temperature"])
         style.panel_title(row[1], "alignment saturates at")
-        _weights(row[2], part[part["parameter"] == "matching_weight"])
+        _weights(row[2], results, part[part["parameter"] == "matching_weight"])
         style.panel_title(row[2], "matching weight")
     return figure
 
@@ -51,7 +53,7 @@ def _heat_map(axes: Axes, frame: pd.DataFrame) -> None:
     columns = np.flatnonzero(np.isclose(grid.columns.astype(float), PAPER["alignment_temperature"]))
     rows = np.flatnonzero(np.isclose(grid.index.astype(float), PAPER["instance_temperature"]))
     for x, y in zip(columns, rows, strict=False):
-        axes.add_patch(plt.Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, fill=False, edgecolor="#D55E00", lw=1.6))
+        axes.add_patch(plt.Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, fill=False, edgecolor=style.INK, lw=1.6))
 
 
 def _saturation(axes: Axes, k: int, temperatures: pd.Series) -> None:
@@ -64,23 +66,23 @@ def _saturation(axes: Axes, k: int, temperatures: pd.Series) -> None:
     if len(never):
         axes.axvspan(never[0], grid[-1], color="0.9", lw=0)
         axes.text(np.sqrt(never[0] * grid[-1]), 0.5, "never", ha="center", va="center", fontsize=6)
-    axes.axvline(PAPER["alignment_temperature"], color="#D55E00", ls="--", lw=1)
+    axes.axvline(PAPER["alignment_temperature"], color=style.INK, ls="--", lw=1)
     axes.set(xscale="log", ylim=(0, 1), xlabel="alignment temperature τ₁", ylabel=f"cosine (k = {k})")
     axes.set_xlim(grid[0], grid[-1])
 
 
-def _weights(axes: Axes, frame: pd.DataFrame) -> None:
+def _weights(axes: Axes, results: Results, frame: pd.DataFrame) -> None:
     """Mean with the 95 % t-interval over seeds, over the weight of instance matching."""
     if frame.empty:
-        axes.text(0.5, 0.5, "–", ha="center", transform=axes.transAxes)
+        style.nothing(axes)
         return
     frame = frame.sort_values("matching_weight")
     places = range(len(frame))
     half = np.nan_to_num(frame["mean"] - frame["low"])
-    axes.errorbar(places, frame["mean"], yerr=half, color=style.MAIN_COLOR, marker="o", capsize=2)
+    axes.errorbar(places, frame["mean"], yerr=half, color=style.color(results, PROPOSED), marker="o", capsize=2)
     weights = frame["matching_weight"].astype(float)
     axes.set_xticks(places, [f"{weight:g}" for weight in weights])
     for place in np.flatnonzero(np.isclose(weights, PAPER["matching_weight"])):
-        axes.axvline(place, color="#D55E00", ls="--", lw=1, zorder=0)
+        axes.axvline(place, color=style.INK, ls="--", lw=1, zorder=0)
     axes.set(xlabel="weight of instance matching", ylabel="mean recall@1 (%)", xlim=(-0.4, len(frame) - 0.6))
     axes.set_ylim(0, 1.12 * (frame["mean"] + half).max())

@@ -5,13 +5,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from pmrl.figures import style
-from pmrl.results import PROPOSED, Results
-from pmrl.statistics import summarize
+from pmrl.records import CONTINUED, MAIN, PROPOSED
+from pmrl.reporting import style
+from pmrl.reporting.results import Results
 
-STAGE = "continued"
+READS = ("methods", "curves")
 
 
 def draw(results: Results, rival: str | None = None) -> Figure:
@@ -23,7 +22,7 @@ def draw(results: Results, rival: str | None = None) -> Figure:
     """
     shown = [method for method in (PROPOSED, rival or results.rival()) if method in results.methods]
     curves = results.curves
-    curves = curves[curves["stage"].eq(STAGE) & curves["variant"].eq("main")]
+    curves = curves[curves["stage"].eq(CONTINUED) & curves["variant"].eq(MAIN)]
     if curves.empty:
         return style.empty("No curves of continued training have been recorded yet.")
     datasets = [dataset for dataset in results.datasets if dataset in set(curves["dataset"])]
@@ -61,18 +60,17 @@ def _spectrum(axes: Axes, curves: pd.DataFrame) -> None:
     names = sorted((q for q in curves["quantity"].unique() if q.startswith("sigma_")), key=lambda q: int(q[6:]))
     k = len(names)
     if not k:
-        axes.text(0.5, 0.5, "–", ha="center", transform=axes.transAxes)
+        style.nothing(axes)
         return
     for j, name in enumerate(names):
         shade = plt.get_cmap("viridis")(0.85 * j / max(1, k - 1))
-        band = summarize(curves[curves["quantity"] == name], ["step"]).sort_values("step")
-        axes.plot(band["step"], band["mean"], color=shade, lw=1.2)
-        axes.fill_between(band["step"], band["low"], band["high"], color=shade, alpha=style.BAND, lw=0)
+        value = curves[curves["quantity"] == name]
+        style.band(axes, value, {"color": shade, "lw": 1.2})
         if j in (0, k - 1):
-            last = band.iloc[-1]
+            last = value.groupby("step")["value"].mean().reset_index().iloc[-1]
             axes.annotate(
                 f"$\\sigma_{{{j + 1}}}$",
-                (last["step"], last["mean"]),
+                (last["step"], last["value"]),
                 (2, 0),
                 textcoords="offset points",
                 va="center",
@@ -87,13 +85,7 @@ def _spectrum(axes: Axes, curves: pd.DataFrame) -> None:
 def _by_method(axes: Axes, results: Results, curves: pd.DataFrame, quantity: str) -> None:
     curves = curves[curves["quantity"] == quantity]
     for method in results.methods:
-        part = curves[curves["method"] == method]
-        if part.empty:
-            continue
-        band = summarize(part, ["step"]).sort_values("step")
-        look = _line(results, method)
-        axes.plot(band["step"], band["mean"], **look)
-        axes.fill_between(band["step"], band["low"], band["high"], color=look["color"], alpha=style.BAND, lw=0)
+        style.band(axes, curves[curves["method"] == method], _line(results, method))
 
 
 def _gradients(axes: Axes, results: Results, curves: pd.DataFrame) -> None:
@@ -105,10 +97,7 @@ def _gradients(axes: Axes, results: Results, curves: pd.DataFrame) -> None:
         axes.plot(by_seed.index, by_seed, lw=0.7, **_line(results, method))
         variation = (by_seed.std() / by_seed.mean()).mean()
         variations.append(f"{results.label(method)} {variation:.2f}")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    style.log_axis(axes)
     axes.set_xlabel(f"step\ns / mean: {', '.join(variations) or '–'}", loc="right")
 
 

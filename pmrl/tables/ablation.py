@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from pmrl.results import REGIMES, Results
-from pmrl.statistics import summarize
-from pmrl.tables.any_modality import pairs, recalls, seed_means
-from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
-from pmrl.tables.contrasts import Hits, mark_leaders
+from pmrl.records import CLEAN, COSINE, OWN, PAIRS, REGIMES
+from pmrl.reporting.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
+from pmrl.reporting.contrasts import Hits, mark_leaders
+from pmrl.reporting.measures import ALL, OWN_RERANKED, pair_means, pairs, recalls
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import summarize
 
 TITLE = "Ablation"
 CAPTION = (
@@ -14,7 +15,8 @@ CAPTION = (
     "anchor to the others by each method's own score, the same with the top 50 re-ranked by the matching "
     "head, and the mean over all ordered pairs of modalities by cosine."
 )
-TASKS = {"own": "own score", "own_reranked": "own score, re-ranked", "pairs": "any-modality mean"}
+READS = ("methods", "records", "ranks", "stores")
+TASKS = {OWN: "own score", OWN_RERANKED: "own score, re-ranked", PAIRS: "any-modality mean"}
 SIDES = ["dataset", "query", "gallery"]
 KEYS = ["dataset", "regime", "method", "variant", "task"]
 
@@ -27,11 +29,11 @@ def build(results: Results) -> pd.DataFrame:
 def estimates(results: Results) -> pd.DataFrame:
     """Tidy estimates per (data set, regime, method, variant, task), and what guessing scores."""
     records = results.records
-    records = records[records["metric"].eq("recall@1") & records["corruption"].eq("none") & records["score"].eq("own")]
+    records = records[records["metric"].eq("recall@1") & records["corruption"].eq(CLEAN) & records["score"].eq(OWN)]
     sides = pd.DataFrame([(dataset, *results.sides(dataset)) for dataset in results.datasets], columns=SIDES)
     records = records.merge(sides)
-    own = records.assign(task=records["reranked"].map({False: "own", True: "own_reranked"}))
-    anywhere = seed_means(results, recalls(results), "all").assign(task="pairs")
+    own = records.assign(task=records["reranked"].map({False: OWN, True: OWN_RERANKED}))
+    anywhere = pair_means(results, recalls(results), ALL).assign(task=PAIRS)
     values = pd.concat([own, anywhere])
     chance = 100 / own.groupby("dataset")["gallery_size"].min()
     frame = complete(summarize(values, KEYS), _expected(results, values))
@@ -65,9 +67,9 @@ def _mark(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
 
     def table(row: dict) -> pd.DataFrame | None:
         dataset, contestant = row["dataset"], (row["method"], row["variant"])
-        if row["task"] == "pairs":
-            return hits[row["regime"]].table(dataset, contestant, ("cosine", False), pairs(results, dataset))
-        task = ("own", row["task"] == "own_reranked")
+        if row["task"] == PAIRS:
+            return hits[row["regime"]].table(dataset, contestant, (COSINE, False), pairs(results, dataset))
+        task = (OWN, row["task"] == OWN_RERANKED)
         return hits[row["regime"]].table(dataset, contestant, task, [results.sides(dataset)])
 
     return mark_leaders(frame, ["dataset", "regime", "task"], table)

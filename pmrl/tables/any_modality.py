@@ -1,61 +1,31 @@
 """Retrieval between all ordered pairs of modalities: what an anchor costs where it is not involved."""
 
-from itertools import permutations
-
 import pandas as pd
 
-from pmrl.results import PROPOSED, REGIMES, Results
-from pmrl.statistics import summarize
-from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
-from pmrl.tables.contrasts import Hits, mark_leaders
-from pmrl.tables.directions import REPORTED_VARIANTS
+from pmrl.records import ANCHOR, COSINE, MAIN, PROPOSED, REGIMES
+from pmrl.reporting.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
+from pmrl.reporting.contrasts import Hits, mark_leaders
+from pmrl.reporting.directions import REPORTED_VARIANTS
+from pmrl.reporting.measures import ALL, WITHOUT_ANCHOR, against, pair_means, pairs, recalls
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import summarize
 
 TITLE = "Any-modality retrieval"
 CAPTION = (
     "Recall@1 in percent by cosine, averaged over ordered pairs of modalities: all pairs, those that "
     "contain the anchor, those that do not; and the share of pairs in which PMRL is above the method."
 )
-SCOPES = {"all": "all pairs", "anchor": "with the anchor", "other": "without the anchor"}
+READS = ("methods", "records", "ranks", "stores")
+SCOPES = {ALL: "all pairs", ANCHOR: "with the anchor", WITHOUT_ANCHOR: "without the anchor"}
 SHARE = "pmrl_better"
 EVERYWHERE = "all data sets"
-TASK = ("cosine", False)
-
-
-def pairs(results: Results, dataset: str, scope: str = "all") -> list[tuple[str, str]]:
-    """Ordered pairs of the data set's modalities: "all", those with the "anchor", or the "other" ones."""
-    anchor = results.anchor(dataset)
-    everything = permutations(results.cards[dataset]["modalities"], 2)
-    return [pair for pair in everything if scope == "all" or (anchor in pair) == (scope == "anchor")]
-
-
-def recalls(results: Results, corrupted: bool = False) -> pd.DataFrame:
-    """Recall@1 by cosine of single modalities, on clean or on corrupted data: a row per run and ordered pair."""
-    records = results.records
-    chosen = records["metric"].eq("recall@1") & records["corruption"].ne("none").eq(corrupted)
-    records = records[chosen & records["score"].eq("cosine") & ~records["reranked"]]
-    return _within(records, results, "all")
-
-
-def seed_means(results: Results, records: pd.DataFrame, scope: str = "all") -> pd.DataFrame:
-    """Mean over the scope's pairs, per run; a run that lacks a pair has no such mean and is left out."""
-    keys = ["dataset", "method", "variant", "regime", "seed", "corruption", "level"]
-    groups = _within(records, results, scope).groupby(keys, sort=False)["value"]
-    runs = groups.agg(value="mean", count="count").reset_index()
-    sizes = {dataset: len(pairs(results, dataset, scope)) for dataset in results.datasets}
-    full = runs["count"] == runs["dataset"].map(sizes)
-    return runs[full].assign(scope=scope)
-
-
-def _within(records: pd.DataFrame, results: Results, scope: str) -> pd.DataFrame:
-    """The rows whose (query, gallery) belongs to the scope."""
-    wanted = [(dataset, *pair) for dataset in results.datasets for pair in pairs(results, dataset, scope)]
-    return records.merge(pd.DataFrame(wanted, columns=["dataset", "query", "gallery"]))
+TASK = (COSINE, False)
 
 
 def build(results: Results) -> pd.DataFrame:
     """Estimates per (data set, regime, method, scope); scope SHARE is where PMRL is better, percent."""
     records = recalls(results)
-    means = pd.concat([seed_means(results, records, scope) for scope in SCOPES])
+    means = pd.concat([pair_means(results, records, scope) for scope in SCOPES])
     keys = ["dataset", "regime", "method", "variant", "scope"]
     frame = complete(summarize(means, keys), _expected(results, records))
     frame = _mark(frame, results)
@@ -117,19 +87,11 @@ def _mark(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     return mark_leaders(frame, ["dataset", "regime", "scope"], table)
 
 
-def against(records: pd.DataFrame, contestant: tuple[str, str]) -> pd.DataFrame:
-    """``gain``: the contestant's value minus each other one's, for the same seed and pair."""
-    keys = ["dataset", "regime", "seed", "query", "gallery"]
-    own = records["method"].eq(contestant[0]) & records["variant"].eq(contestant[1])
-    both = records[~own].merge(records.loc[own, [*keys, "value"]], on=keys, suffixes=("", "_own"))
-    return both.assign(gain=both["value_own"] - both["value"])
-
-
 def _shares(records: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """Percent of pairs, measured for both, in which PMRL's mean over seeds is strictly above the method's."""
     groups = ["dataset", "regime", "method", "variant"]
     pair = ["query", "gallery"]
-    gains = against(records, (PROPOSED, "main")).groupby([*groups, *pair], sort=False)["gain"].mean().reset_index()
+    gains = against(records, (PROPOSED, MAIN)).groupby([*groups, *pair], sort=False)["gain"].mean().reset_index()
     gains["better"] = 100.0 * (gains["gain"] > 0)
     shares = gains.groupby(groups, sort=False)["better"].agg(mean="mean", n_pairs="count").reset_index()
     kept = frame[groups].drop_duplicates()

@@ -5,16 +5,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from pmrl.discovery import ROOT
 from pmrl.errors import UserError
-from pmrl.results import Results
-from pmrl.statistics import Comparison, difference, holm, paired_bootstrap, paired_t, trapezoid_weights
-from pmrl.tables import classification, noise_robustness, text_audio
-from pmrl.tables.cells import with_interval
-from pmrl.tables.contrasts import Hits, columns
-from pmrl.tables.significance import TASKS, hits
+from pmrl.files import read_yaml
+from pmrl.records import (
+    ACCURACY,
+    ALL_MODALITIES,
+    ANCHOR,
+    CLEAN,
+    CONTINUED,
+    CORRUPTIONS,
+    COSINE,
+    MAIN,
+    MISSING,
+    PAIRS,
+    PROBE,
+    PROBE_METRICS,
+)
+from pmrl.reporting.cells import p_value, with_interval
+from pmrl.reporting.contrasts import Hits, columns
+from pmrl.reporting.measures import TASKS, hits, text_and_audio
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import Comparison, difference, holm, paired_bootstrap, paired_t, trapezoid_weights
 
 TITLE = "Claims"
 CAPTION = (
@@ -25,6 +38,7 @@ CAPTION = (
     "three seeds can hardly pass. Overall is the mean over these data sets, whose items are drawn independently (emoji "
     "and polyglot name the same things, in different modalities). p is corrected by Holm within the table."
 )
+READS = ("records", "ranks", "contributions", "curves", "stores", "config/claims.yaml")
 RULES = ROOT / "config" / "claims.yaml"
 OVERALL = "overall"
 VERDICTS = ("reproduced", "not reproduced", "inconclusive")
@@ -38,7 +52,7 @@ def build(results: Results) -> pd.DataFrame:
     Raises:
         UserError: a rule names an unknown measure or lacks a key.
     """
-    rules = yaml.safe_load(RULES.read_text(encoding="utf-8"))
+    rules = read_yaml(RULES)
     evidence = Evidence(results)
     rows = []
     for claim in rules["claims"]:
@@ -84,7 +98,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             "measure": row.measure.replace("_", " "),
             "effect [95 % interval]": with_interval(row.effect, row.low, row.high, 2),
             "d_z [95 % interval]": with_interval(row.size, row.size_low, row.size_high, 2),
-            "p (Holm)": "–" if np.isnan(row.p_holm) else f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
+            "p (Holm)": p_value(row.p_holm),
             "seeds": str(row.n) if row.n else "–",
             "verdict": _bold(row),
         }
@@ -117,7 +131,7 @@ def _check(claim: Mapping[str, Any]) -> None:
 def _contestant(name: str) -> tuple[str, str]:
     """(method, variant) of ``method`` or ``method/variant``."""
     method, _, variant = name.partition("/")
-    return method, variant or "main"
+    return method, variant or MAIN
 
 
 class Evidence:
@@ -143,19 +157,19 @@ class Evidence:
             self.hits[regime] = Hits(self.results, regime)
         if claim["measure"] != TEXT_AUDIO:
             return hits(self.results, self.hits[regime], dataset, claim["measure"], contestant)
-        pair = text_audio.sides(self.results).get(dataset)
+        pair = text_and_audio(self.results).get(dataset)
         both = [pair, pair[::-1]] if pair else []
-        return self.hits[regime].table(dataset, contestant, ("cosine", False), both)
+        return self.hits[regime].table(dataset, contestant, (COSINE, False), both)
 
     def accuracy(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
         """Whether the probe on all modalities is right, seed × item, mean over kinds of folds."""
-        chosen = self._contributions(dataset, claim[side], "accuracy")
+        chosen = self._contributions(dataset, claim[side], ACCURACY)
         return None if chosen.empty else chosen.groupby(["seed", "item"])["value"].mean().unstack()
 
     def probe(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
         """Another number of that probe, mean over kinds of folds."""
         records = self.results.records
-        probed = records["regime"].eq(classification.REGIME) & records["query"].eq("all")
+        probed = records["regime"].eq(PROBE) & records["query"].eq(ALL_MODALITIES)
         chosen = records[probed & records["metric"].eq(claim["measure"])]
         return _by_seed(chosen, dataset, claim[side])
 
@@ -166,8 +180,8 @@ class Evidence:
         bootstrap takes as given.
         """
         kind = claim["measure"]
-        chosen = self._contributions(dataset, claim[side], "anchor" if kind.startswith("missing") else "pairs")
-        levels = chosen[chosen["corruption"].isin([kind, "none"])].pivot_table("value", ["seed", "item"], "level")
+        chosen = self._contributions(dataset, claim[side], ANCHOR if kind.startswith(MISSING) else PAIRS)
+        levels = chosen[chosen["corruption"].isin([kind, CLEAN])].pivot_table("value", ["seed", "item"], "level")
         if 0.0 not in levels or len(levels.columns) < 2:
             return None
         clean = levels[0.0].groupby("seed").transform("mean")
@@ -183,7 +197,7 @@ class Evidence:
     def stability(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
         """Minus the standard deviation over mean of the gradient norm in continued training: more is steadier."""
         curves = self.results.curves
-        chosen = curves[curves["quantity"].eq("gradient_norm") & curves["stage"].eq("continued")]
+        chosen = curves[curves["quantity"].eq("gradient_norm") & curves["stage"].eq(CONTINUED)]
         norms = chosen.groupby(["dataset", "method", "variant", "seed"])["value"]
         return _by_seed((-norms.std() / norms.mean()).rename("value").reset_index(), dataset, claim[side])
 
@@ -197,8 +211,8 @@ def _by_seed(values: pd.DataFrame, dataset: str, name: str) -> pd.DataFrame | No
 
 MEASURES = {
     **dict.fromkeys([*TASKS, TEXT_AUDIO], Evidence.retrieval),
-    **dict.fromkeys(classification.METRICS, Evidence.probe),
-    "accuracy": Evidence.accuracy,
-    **dict.fromkeys(noise_robustness.CORRUPTIONS, Evidence.robustness),
+    **dict.fromkeys(PROBE_METRICS, Evidence.probe),
+    ACCURACY: Evidence.accuracy,
+    **dict.fromkeys(CORRUPTIONS, Evidence.robustness),
     STABILITY: Evidence.stability,
 }

@@ -2,29 +2,29 @@
 
 import pandas as pd
 
-from pmrl.results import Results
-from pmrl.statistics import summarize
-from pmrl.tables.cells import MEAN_NOTE, complete, refusals, spread
+from pmrl.records import MAIN, PROBE, PROBE_METRICS, RAW_FEATURES
+from pmrl.reporting.cells import MEAN_NOTE, complete, refusals, spread
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import summarize
 
 TITLE = "Classification"
 CAPTION = (
     "Linear probes (logistic regression) on frozen embeddings of all modalities, beside logistic regression on the "
     "raw features; accuracy, area under the ROC curve, sensitivity and specificity in percent (higher is better)."
 )
-REGIME = "probe"
-RAW = "raw_features"
+READS = ("methods", "records")
 FOLDS = {"random": "random folds", "leave_site_out": "leave-site-out folds"}
-METRICS = {"accuracy": "accuracy", "auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
+METRICS = dict(zip(PROBE_METRICS, ("accuracy", "AUC", "sensitivity", "specificity"), strict=True))
 KEYS = ["dataset", "folds", "method", "variant", "metric"]
 
 
 def build(results: Results) -> pd.DataFrame:
     """Estimates per (data set, folds, method, metric)."""
     records = results.records
-    records = records[records["regime"].eq(REGIME)].rename(columns={"gallery": "folds"})
+    records = records[records["regime"].eq(PROBE)]
     tasks = records[["dataset", "folds"]].drop_duplicates().itertuples(index=False, name=None)
     probed = [*records[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)]
-    contestants = [one for one in results.contestants(REGIME) if one[1] == "main"]
+    contestants = [one for one in results.contestants(PROBE) if one[1] == MAIN]
     rows = [
         (*task, *contestant, metric)
         for task in tasks
@@ -37,7 +37,7 @@ def build(results: Results) -> pd.DataFrame:
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     """One row per data set, kind of folds and method, of probes that see all modalities."""
     labels = [
-        "Logistic regression on raw features" if m == RAW else results.label(m, v)
+        "Logistic regression on raw features" if m == RAW_FEATURES else results.label(m, v)
         for m, v in frame[["method", "variant"]].itertuples(index=False, name=None)
     ]
     frame = frame.assign(label=labels, folds=frame["folds"].map(FOLDS))

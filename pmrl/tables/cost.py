@@ -2,13 +2,14 @@
 
 import pandas as pd
 
-from pmrl.results import Results
+from pmrl.reporting.results import Results
 
 TITLE = "Cost"
 CAPTION = (
     "Trainable parameters, time of one optimiser step, time of one epoch and peak memory while training, by the "
     "number k of modalities; single measurements on the machine that ran the study, so only ratios carry over."
 )
+READS = ("methods", "costs")
 HEADERS = {
     "parameters": ("parameters", ",.0f"),
     "step_milliseconds": ("step (ms)", ".1f"),

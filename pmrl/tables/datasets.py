@@ -2,14 +2,15 @@
 
 import pandas as pd
 
-from pmrl.results import Results
+from pmrl.records import PRETRAIN, SPLITS
+from pmrl.reporting.results import Results
 
 TITLE = "Data sets"
 CAPTION = (
     "Items per split; no group stands in two splits, so the test groups are unseen. "
     "The anchor, in bold, is the modality that anchored methods are built on."
 )
-SPLITS = ("pretrain", "train", "validation", "test")
+READS = ("stores",)
 
 
 def build(results: Results) -> pd.DataFrame:
@@ -44,7 +45,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             f"**{row.modality}** {row.dimension}" if row.is_anchor else f"{row.modality} {row.dimension}"
             for row in part.itertuples()
         ]
-        counts = {split.replace("pretrain", "pre-training"): f"{first[split]:,}" for split in SPLITS}
+        counts = {split.replace(PRETRAIN, "pre-training"): f"{first[split]:,}" for split in SPLITS}
         rows.append(
             {
                 "data set": results.title(dataset),

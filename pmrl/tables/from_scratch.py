@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from pmrl.results import FOUNDATION, PAIR_COSINE, Results
-from pmrl.statistics import summarize
-from pmrl.tables import any_modality
-from pmrl.tables.cells import MEAN_NOTE, complete, refusals, spread
+from pmrl.records import FOUNDATION, MAIN, PAIR_COSINE, SCRATCH
+from pmrl.reporting import measures
+from pmrl.reporting.cells import MEAN_NOTE, complete, refusals, spread
+from pmrl.reporting.measures import pair_means
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import summarize
 
 TITLE = "From scratch"
 CAPTION = (
@@ -16,8 +18,8 @@ CAPTION = (
     "the lowest pair of modalities, all pairs and the highest pair; the vectors that point against their instance’s "
     "leading direction; and the leading directions that an ordinary SVD returns with the opposite sign."
 )
-REGIME = STAGE = "scratch"
-YARDSTICK = ("all_pairs", "main")
+READS = ("methods", "records", "curves", "stores")
+YARDSTICK = ("all_pairs", MAIN)
 QUANTITIES = {
     "recall": "recall@1 (%)",
     "share": "of all pairs (%)",
@@ -39,7 +41,7 @@ def build(results: Results) -> pd.DataFrame:
         [
             (dataset, *contestant, quantity)
             for dataset in results.datasets
-            for contestant in results.contestants(REGIME)
+            for contestant in results.contestants(SCRATCH)
             if contestant[0] != FOUNDATION
             for quantity in QUANTITIES
         ],
@@ -50,8 +52,8 @@ def build(results: Results) -> pd.DataFrame:
 
 def recalls(results: Results) -> pd.DataFrame:
     """Mean any-modality recall@1 of every run, and its share of the yardstick's of the same seed, in percent."""
-    means = any_modality.seed_means(results, any_modality.recalls(results))
-    means = means.loc[means["regime"].eq(REGIME), [*RUN, "value"]].assign(quantity="recall")
+    means = pair_means(results, measures.recalls(results))
+    means = means.loc[means["regime"].eq(SCRATCH), [*RUN, "value"]].assign(quantity="recall")
     own = means["method"].eq(YARDSTICK[0]) & means["variant"].eq(YARDSTICK[1])
     both = means.merge(
         means.loc[own, ["dataset", "seed", "value"]], on=["dataset", "seed"], suffixes=("", "_yardstick")
@@ -61,7 +63,7 @@ def recalls(results: Results) -> pd.DataFrame:
 
 def final_geometry(results: Results) -> pd.DataFrame:
     """The last logged values of every run."""
-    curves = results.curves[results.curves["stage"].eq(STAGE)]
+    curves = results.curves[results.curves["stage"].eq(SCRATCH)]
     last = curves[curves["step"] == curves.groupby(RUN)["step"].transform("max")]
     singular = last[last["quantity"].str.startswith("sigma_")]
     k = singular.groupby(RUN)["value"].count()
@@ -93,5 +95,5 @@ def _search(results: Results) -> str:
     file, regime = results.study.get("tuned"), results.study.get("tuning_regime")
     if not file:
         return "Every method has its default hyper-parameters."
-    where = "from scratch" if regime == REGIME else "zero-shot, for training continued from a foundation"
+    where = "from scratch" if regime == SCRATCH else "zero-shot, for training continued from a foundation"
     return f"Hyper-parameters were searched {where}, with as many trials for each method ({file})."

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from pmrl import ladder
-from pmrl.results import FOUNDATION, REGIMES, Results
-from pmrl.statistics import degrees_of_freedom, holm, summarize, t_test
-from pmrl.tables import any_modality
-from pmrl.tables.cells import complete, refusals, text
-from pmrl.tables.contrasts import ALPHA, Hits
-from pmrl.tables.render import MISSING
+from pmrl.records import ANCHOR, COSINE, FOUNDATION, MAIN, OWN, REGIMES
+from pmrl.reporting import ladder
+from pmrl.reporting.cells import complete, refusals, text
+from pmrl.reporting.contrasts import ALPHA, Hits
+from pmrl.reporting.measures import ALL, clean_recalls, pairs, seed_means
+from pmrl.reporting.render import MISSING
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import degrees_of_freedom, holm, summarize, t_test
 
 TITLE = "Leaderboard"
 CAPTION = (
@@ -23,9 +24,9 @@ CAPTION = (
     "half for an equal one. The first block has the mean rank and the sum of the Borda points over the cells that a "
     "method has."
 )
-TASKS = {"any": "any modality", "anchor": "anchor"}
-SCORES = {"any": "cosine", "anchor": "own"}
-ALL = "all"
+READS = ("methods", "records", "ranks", "stores")
+TASKS = {"any": "any modality", ANCHOR: "anchor"}
+SCORES = {"any": COSINE, ANCHOR: OWN}
 BLOCK = ["dataset", "regime", "task"]
 GROUP_NOTE = (
     "Groups: 1 holds the highest method and all that are not significantly below it, 2 the highest of the rest and "
@@ -45,7 +46,7 @@ def build(results: Results) -> pd.DataFrame:
 
     The rows of data set and regime ``ALL`` have the mean rank, the sum of points, and as ``n`` the number of cells.
     """
-    methods = [method for method, variant in results.contestants() if variant == "main" and method != FOUNDATION]
+    methods = [method for method, variant in results.contestants() if variant == MAIN and method != FOUNDATION]
     wanted = pd.DataFrame(
         [
             (dataset, task, score, *pair)
@@ -55,8 +56,8 @@ def build(results: Results) -> pd.DataFrame:
         ],
         columns=["dataset", "task", "score", "query", "gallery"],
     )
-    records = results.records
-    records = records[records["variant"].eq("main") & records["method"].isin(methods) & records["regime"].isin(REGIMES)]
+    records = clean_recalls(results)
+    records = records[records["variant"].eq(MAIN) & records["method"].isin(methods) & records["regime"].isin(REGIMES)]
     keys = [*BLOCK, "method"]
     expected = pd.DataFrame(
         [
@@ -71,21 +72,6 @@ def build(results: Results) -> pd.DataFrame:
     frame = _ranked(complete(summarize(seed_means(records, wanted, keys), keys), expected))
     frame = pd.concat([_overall(frame), frame], ignore_index=True)
     return _grouped(frame, _tests(results, methods, _regimes(records)))
-
-
-def seed_means(records: pd.DataFrame, wanted: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Mean recall@1 over the pairs of each task, per seed; a run that lacks a pair has no such mean and is left out.
-
-    Args:
-        records: tidy records.
-        wanted: the pairs of each task: dataset, task, query, gallery, and what else of the records they ask for.
-        keys: what, with the seed, names a run and task; contains dataset and task.
-    """
-    clean = records["metric"].eq("recall@1") & records["corruption"].eq("none") & ~records["reranked"]
-    groups = records[clean].merge(wanted).groupby([*keys, "seed"], sort=False)["value"]
-    runs = groups.agg(value="mean", found="count").reset_index()
-    runs = runs.merge(wanted.groupby(["dataset", "task"]).size().rename("asked").reset_index())
-    return runs[runs["found"] == runs["asked"]]
 
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
@@ -128,7 +114,7 @@ def _regimes(records: pd.DataFrame) -> list[str]:
 def _pairs(results: Results, dataset: str, task: str) -> list[tuple[str, str]]:
     """What a task averages: all ordered pairs of modalities, or the anchor and the others both ways."""
     sides = results.sides(dataset)
-    return any_modality.pairs(results, dataset) if task == "any" else [sides, sides[::-1]]
+    return pairs(results, dataset) if task == "any" else [sides, sides[::-1]]
 
 
 def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
@@ -181,7 +167,7 @@ def _compared(
         for dataset in tqdm(results.datasets, desc=f"leaderboard {regime}", disable=None):
             for task, score in SCORES.items():
                 pairs = _pairs(results, dataset, task)
-                tables = {one: hits.table(dataset, (one, "main"), (score, False), pairs) for one in methods}
+                tables = {one: hits.table(dataset, (one, MAIN), (score, False), pairs) for one in methods}
                 tables = {one: table for one, table in tables.items() if table is not None}
                 if len(tables) > 1:
                     differences = ladder.resampled_differences(list(tables.values()), dataset)

@@ -3,18 +3,20 @@
 import pandas as pd
 
 from pmrl.discovery import ROOT
-from pmrl.results import Results
-from pmrl.tables import directions
-from pmrl.tables.cells import text
+from pmrl.records import FINE_TUNED, MAIN, OWN, REGIMES, ZERO_SHOT
+from pmrl.reporting import directions
+from pmrl.reporting.cells import text
+from pmrl.reporting.results import Results
 
 TITLE = "Published numbers beside ours"
 CAPTION = (
     "Recall in percent as published, and ours at the end: other data sets and another scale, so the numbers are not "
     "comparable; only the order of the methods may be looked at. An empty cell is not known."
 )
+READS = ("methods", "records", "stores", "results/reference/published.csv")
 PUBLISHED = ROOT / "results" / "reference" / "published.csv"
 OURS = "this study (other data, other scale)"
-SETTINGS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
+SETTINGS = {regime: REGIMES[regime] for regime in (ZERO_SHOT, FINE_TUNED)}
 SHOWN_METRICS = ("R@1", "R@10")
 DIRECTIONS = {"forth": "anchor_to_others", "back": "others_to_anchor"}
 COLUMNS = ["source", "method", "setting", "dataset", "modalities", "direction", "metric", "value", "witness"]
@@ -54,7 +56,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
 def _ours(results: Results, setting: str) -> pd.DataFrame:
     sides = {dataset: results.sides(dataset) for dataset in results.datasets}
     frame = directions.estimates(results, [setting], sides)
-    frame = frame[frame["score"].eq("own") & frame["variant"].eq("main")].dropna(subset="mean")
+    frame = frame[frame["score"].eq(OWN) & frame["variant"].eq(MAIN)].dropna(subset="mean")
     keys = ["dataset", "method", "direction", "metric"]
     frame = frame.sort_values("reranked", kind="stable").drop_duplicates(keys, keep="last")
     frame = frame.sort_index()

@@ -2,18 +2,20 @@
 
 import pandas as pd
 
-from pmrl.results import Results
-from pmrl.tables import retrieval_zero_shot
+from pmrl.records import FINE_TUNED
+from pmrl.reporting import directions
+from pmrl.reporting.results import Results
 
 TITLE = "Fine-tuned retrieval"
+READS = ("methods", "records", "ranks", "stores")
 CAPTION = (
     "Retrieval of everything but the anchor from the anchor (anchor → others) and back, after training on "
     "the training part of the target; the test groups stay unseen. Recall@k in percent (higher is better), "
     "median rank (lower is better)."
 )
-show = retrieval_zero_shot.show
+show = directions.show_anchor_table
 
 
 def build(results: Results) -> pd.DataFrame:
-    """As in ``retrieval_zero_shot``, for the fine-tuned models."""
-    return retrieval_zero_shot.build(results, "fine_tuned")
+    """Estimates per (data set, scoring, method, direction, metric), a row also where nothing is measured."""
+    return directions.anchor_table(results, FINE_TUNED)

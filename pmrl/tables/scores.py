@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from pmrl.results import PROPOSED, REGIMES, Results
-from pmrl.statistics import summarize
-from pmrl.tables import any_modality
-from pmrl.tables.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
-from pmrl.tables.contrasts import Hits, mark_leaders
-from pmrl.tables.leaderboard import seed_means
+from pmrl.records import COSINE, MAIN, OWN, PROPOSED, REGIMES
+from pmrl.reporting.cells import MARK_NOTE, MEAN_NOTE, complete, refusals, spread
+from pmrl.reporting.contrasts import Hits, mark_leaders
+from pmrl.reporting.measures import clean_recalls, pairs, seed_means
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import summarize
 
 TITLE = "Scores of PMRL"
 CAPTION = (
@@ -15,10 +15,11 @@ CAPTION = (
     "study, and by plain cosine of the centroids: from the anchor to the others, back, and the mean over all ordered "
     "pairs of single modalities."
 )
+READS = ("methods", "records", "ranks", "stores")
 TASKS = {"forth": "anchor → others", "back": "others → anchor", "single": "mean over single pairs"}
 PREFIX = "score_"
 KEYS = ["dataset", "regime", "variant", "score", "task"]
-NAMES = {("main", "own"): "leading direction (default)", ("main", "cosine"): "plain cosine"}
+NAMES = {(MAIN, OWN): "leading direction (default)", (MAIN, COSINE): "plain cosine"}
 NO_VARIANTS = (
     f"This study has no variants of PMRL whose name starts with {PREFIX}, so only the default score and plain cosine "
     f"can be compared; add, for instance, `{PREFIX}centroid: {{score: centroid}}` to its variants."
@@ -37,7 +38,7 @@ def build(results: Results) -> pd.DataFrame:
         [(*key, *pair) for key, chosen in pairs.items() for pair in chosen],
         columns=["dataset", "task", "query", "gallery"],
     )
-    records = results.records
+    records = clean_recalls(results)
     contestants = _contestants(results)
     records = records[records["method"].eq(PROPOSED)].merge(pd.DataFrame(contestants, columns=["variant", "score"]))
     regimes = [regime for regime in REGIMES if regime in set(records["regime"])]
@@ -76,14 +77,14 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
 def _contestants(results: Results) -> list[tuple[str, str]]:
     """The (variant, score) that are compared."""
     variants = [variant for method, variant in results.contestants() if method == PROPOSED]
-    own = [(variant, "own") for variant in variants if variant == "main" or variant.startswith(PREFIX)]
-    return [*own, ("main", "cosine")]
+    own = [(variant, OWN) for variant in variants if variant == MAIN or variant.startswith(PREFIX)]
+    return [*own, (MAIN, COSINE)]
 
 
 def _pairs(results: Results, dataset: str, task: str) -> list[tuple[str, str]]:
     """The (query, gallery) that a task averages."""
     sides = results.sides(dataset)
-    return {"forth": [sides], "back": [sides[::-1]], "single": any_modality.pairs(results, dataset)}[task]
+    return {"forth": [sides], "back": [sides[::-1]], "single": pairs(results, dataset)}[task]
 
 
 def _label(variant: str, score: str) -> str:

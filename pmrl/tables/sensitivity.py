@@ -7,15 +7,16 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from pmrl.results import Results
-from pmrl.statistics import summarize
-from pmrl.tables.cells import MEAN_NOTE, spread
+from pmrl.reporting.cells import MEAN_NOTE, spread
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import summarize
 
 TITLE = "Sensitivity"
 CAPTION = (
     "Mean recall@1 of PMRL in percent over all ordered pairs of modalities, by cosine, as its temperatures τ₁ "
     "(alignment) and τ₂ (instance regularisation) and the weight of instance matching vary."
 )
+READS = ("sweep", "stores")
 PAPER = {"alignment_temperature": 0.05, "instance_temperature": 0.1, "matching_weight": 0.1}
 SETTING = ["alignment_temperature", "instance_temperature", "matching_weight"]
 SATURATED = 1e-3  # nats: below it the alignment loss pulls no more
@@ -40,7 +41,7 @@ def saturation(k: int, temperature: float) -> float:
 
 def build(results: Results) -> pd.DataFrame:
     """Estimates per (data set, swept parameter, setting), with the cosine at which alignment saturates."""
-    sweep = results.table("sweep")
+    sweep = results.sweep
     frame = summarize(sweep, ["dataset", "parameter", *SETTING])
     sizes = {dataset: len(results.cards[dataset]["modalities"]) for dataset in results.datasets}
     frame = frame[frame["dataset"].isin(sizes)]

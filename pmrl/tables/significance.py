@@ -5,13 +5,14 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from pmrl.results import REGIMES, Results
-from pmrl.statistics import compare, holm
-from pmrl.tables.any_modality import pairs
-from pmrl.tables.cells import with_interval
-from pmrl.tables.contrasts import ALPHA, Hits, columns
-from pmrl.tables.directions import REPORTED_VARIANTS
-from pmrl.tables.render import MISSING
+from pmrl.records import MAIN, OWN, PROPOSED, REGIMES
+from pmrl.reporting import ladder
+from pmrl.reporting.cells import p_value, with_interval
+from pmrl.reporting.contrasts import ALPHA, Hits, columns
+from pmrl.reporting.directions import REPORTED_VARIANTS
+from pmrl.reporting.measures import ALL, OWN_RERANKED, TASKS, Contestant, hits
+from pmrl.reporting.results import Results
+from pmrl.reporting.statistics import compare, holm
 
 TITLE = "Significance"
 CAPTION = (
@@ -21,23 +22,9 @@ CAPTION = (
     "that account for few seeds; d_z is the difference over the standard deviation of the paired "
     "differences; p is corrected by Holm within the table."
 )
-TASKS = {
-    "own": "own score, anchor → others",
-    "own_reranked": "own score, re-ranked, anchor → others",
-    "all": "all pairs, cosine",
-    "anchor": "pairs with the anchor, cosine",
-    "other": "pairs without the anchor, cosine",
-}
-SHOWN_TASKS = ("own", "own_reranked", "all")
+READS = ("methods", "records", "ranks", "stores")
+SHOWN_TASKS = (OWN, OWN_RERANKED, ALL)
 BLOCK = ["dataset", "regime", "task"]
-Contestant = tuple[str, str]
-
-
-def hits(results: Results, tables: Hits, dataset: str, task: str, contestant: Contestant) -> pd.DataFrame | None:
-    """Seed × item hits at rank 1 of a method at one of the ``TASKS``, or None where nothing is recorded."""
-    if task in ("own", "own_reranked"):
-        return tables.table(dataset, contestant, ("own", task == "own_reranked"), [results.sides(dataset)])
-    return tables.table(dataset, contestant, ("cosine", False), pairs(results, dataset, task))
 
 
 def build(results: Results) -> pd.DataFrame:
@@ -64,7 +51,7 @@ def build(results: Results) -> pd.DataFrame:
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     """One row per pair of methods that PMRL is part of; the CSV has all pairs."""
-    frame = frame[frame["first"].eq("pmrl") & frame["first_variant"].eq("main")]
+    frame = frame[frame["first"].eq(PROPOSED) & frame["first_variant"].eq(MAIN)]
     rows = [
         {
             "data set": row.dataset,
@@ -73,7 +60,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             "PMRL against": results.label(row.second, row.second_variant),
             "difference [95 % interval]": with_interval(row.effect, row.low, row.high, 1),
             "d_z [95 % interval]": with_interval(row.size, row.size_low, row.size_high, 2),
-            "p (Holm)": MISSING if np.isnan(row.p_holm) else f"{row.p_holm:.3f}" if row.p_holm >= 0.001 else "< 0.001",
+            "p (Holm)": p_value(row.p_holm),
             "groups": f"{row.first_group} : {row.second_group}",
             "seeds": str(row.n),
         }
@@ -94,19 +81,15 @@ def _with_groups(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.assign(first_group=0, second_group=0)
     for _, block in frame.groupby(BLOCK, sort=False):
         gains: dict[Contestant, list[float]] = {}
-        p_values: dict[frozenset[Contestant], float] = {}
+        apart: set[tuple[Contestant, Contestant]] = set()
         for row in block.itertuples():
             first, second = (row.first, row.first_variant), (row.second, row.second_variant)
             gains.setdefault(first, []).append(row.effect)
             gains.setdefault(second, []).append(-row.effect)
-            p_values[frozenset((first, second))] = row.p_holm
-        rest = sorted(gains, key=lambda one: -np.nansum(gains[one]))
-        group, groups = 0, {}
-        while rest:
-            group += 1
-            tied = [one for one in rest if one == rest[0] or not p_values[frozenset((one, rest[0]))] < ALPHA]
-            groups |= dict.fromkeys(tied, group)
-            rest = [one for one in rest if one not in groups]
+            if row.p_holm < ALPHA:
+                apart |= {(first, second), (second, first)}
+        order = sorted(gains, key=lambda one: -np.nansum(gains[one]))
+        groups = ladder.tie_groups(order, apart)
         for side in ("first", "second"):
             contestants = zip(block[side], block[f"{side}_variant"], strict=True)
             frame.loc[block.index, f"{side}_group"] = [groups[one] for one in contestants]

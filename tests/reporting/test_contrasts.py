@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmrl.tables.contrasts import blocks, item_shares
+from pmrl.reporting.contrasts import blocks, item_shares
 
 rows = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.integers(0, 3), st.integers(0, 1)), max_size=30)
 

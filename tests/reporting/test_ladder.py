@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pmrl import ladder
-from pmrl.statistics import DRAWS, degrees_of_freedom, paired_bootstrap, t_test
+from pmrl.reporting import ladder
+from pmrl.reporting.statistics import DRAWS, degrees_of_freedom, paired_bootstrap, t_test
 
 SEEDS, ITEMS = 3, 60
 NAMES = list("abcdefg")

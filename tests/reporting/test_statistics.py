@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pmrl.statistics import (
+from pmrl.reporting.statistics import (
     DRAWS,
     area_under,
     compare,

@@ -2,14 +2,10 @@
 
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import running
 
 PATIENCE = 480  # seconds that a worker waits for the study of another

@@ -5,7 +5,7 @@ import yaml
 from running import METHODS, RESULTS, SMOKE, TEMPLATE, pmrl, snakemake
 
 from pmrl.figures import ablation
-from pmrl.results import Results
+from pmrl.reporting.results import Results
 
 
 def test_the_smoke_study_leaves_every_artefact_it_names(project):

@@ -1,4 +1,6 @@
 # Names and paths that the rules share. No science and no torch here: parsing stays fast.
+# What a number rests on: files are inputs; code is a parameter, the digest of what a module imports, so that a comment
+# makes nothing run again (pmrl/provenance.py).
 
 import json
 import os
@@ -10,19 +12,19 @@ from typing import NamedTuple
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from pmrl.data import input_files, package_versions
-from pmrl.discovery import ROOT
+from pmrl import discovery, provenance, records
+from pmrl.data import registry
+from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
-from pmrl.figures import available as available_figures
-from pmrl.settings import (
-    MAIN,
+from pmrl.records import MAIN
+from pmrl.study.config import check_config
+from pmrl.study.plan import (
     applicable,
-    check_config,
     cost_settings,
     folder_of,
     foundation_settings,
-    run_settings,
     run_folders,
+    run_settings,
     searches,
     study_settings,
     sweep_files,
@@ -30,8 +32,6 @@ from pmrl.settings import (
     tuned_values,
     tuning_settings,
 )
-from pmrl.sources import method_sources, sources
-from pmrl.tables import available as available_tables
 
 try:
     config.update(check_config(config, "config"))
@@ -43,29 +43,9 @@ BEGAN = time.time()
 RESULTS = config["results"]
 DATA = config["data"]
 DATASETS = STUDY["datasets"]
-# Checkpoints of another torch do not hold, see pmrl.runs.fingerprint.
+# Checkpoints of another torch do not hold, see pmrl.experiments.resume.fingerprint.
 TORCH = version("torch")
 METHOD = "[a-z][a-z0-9_]*"
-RUN_FILES = ["records.parquet", "ranks.parquet", "curves.parquet", "contributions.parquet", "run.json"]
-# Editing one of these changes every result; a method's own files are inputs of its own jobs alone.
-SHARED_CODE = [
-    "analyses",
-    "checkpoints",
-    "contrastive",
-    "corruption",
-    "data/store",
-    "diagnosis",
-    "evaluation",
-    "matching",
-    "method",
-    "networks",
-    "probing",
-    "records",
-    "retrieval",
-    "runs",
-    "spectral",
-    "training",
-]
 
 
 for name, reason in STUDY["absent"].items():
@@ -84,13 +64,9 @@ def source(path):
     return os.path.relpath(ROOT / path)
 
 
-def shared_code():
-    return [source(f"pmrl/{name}.py") for name in SHARED_CODE]
-
-
-def method_code(*names):
-    """The files of some methods: what no other method rests on, unless it imports them."""
-    return sorted({source(path) for name in names for path in method_sources(name)})
+def code(module, *methods):
+    """Digest of all that a module of pmrl/ and the files of some methods rest on."""
+    return provenance.code(ROOT / "pmrl" / module, *(method_file(name) for name in methods))
 
 
 def stores():
@@ -130,12 +106,19 @@ def training_groups():
     return [TrainingGroup("train", METHOD, [MAIN]), *variants]
 
 
+def run_files(folder, seed):
+    """What a run leaves; figures show the first seed of a method's main form, so it keeps more than the others."""
+    shown = folder.endswith(f"/{MAIN}") and seed == 0
+    return [*records.RUN_FILES, *(records.FIGURE_FILES if shown else [])]
+
+
 def run_outputs(folders, seeds):
+    """All files of some runs of a data set, for instance of the folder `{method}/main`."""
     return [
         f"{RESULTS}/runs/{{dataset}}/{folder}/seed_{seed}/{file}"
         for folder in folders
         for seed in seeds
-        for file in RUN_FILES
+        for file in run_files(folder, seed)
     ]
 
 
@@ -145,7 +128,7 @@ def as_json(settings):
 
 def time_summary():
     """The study's time, and which share of the cores' time was spent on anything but training and evaluating."""
-    from pmrl.records import busy_seconds
+    from pmrl.reporting.collect import busy_seconds
 
     total = time.time() - BEGAN
     busy = busy_seconds(RESULTS, BEGAN)

@@ -4,7 +4,8 @@
 rule prepare:
     input:
         lambda wildcards: [
-            source(path) for path in input_files(wildcards.dataset, folder_of(config, wildcards.dataset))
+            os.path.relpath(path)
+            for path in registry.input_files(wildcards.dataset, folder_of(config, wildcards.dataset))
         ],
     output:
         f"{DATA}/{{dataset}}.checksum",
@@ -13,7 +14,10 @@ rule prepare:
     threads: 1
     params:
         data=DATA,
-        versions=lambda wildcards: as_json(package_versions(wildcards.dataset, folder_of(config, wildcards.dataset))),
+        code=lambda wildcards: registry.code(wildcards.dataset),
+        versions=lambda wildcards: as_json(
+            registry.package_versions(wildcards.dataset, folder_of(config, wildcards.dataset))
+        ),
         folder=lambda wildcards: f"--folder={folder_of(config, wildcards.dataset) or ''}",
     shell:
         "pmrl prepare {wildcards.dataset:q} --data {params.data:q} {params.folder:q} 2>&1 | tee {log:q}"

@@ -1,16 +1,27 @@
 # Records to tables and figures. None of these jobs imports torch.
 
 
-def study_folders():
-    """The folder of every run of the study."""
-    return [f"{RESULTS}/runs/{run}" for run in run_folders(config)]
+def run_inputs(files):
+    """Some of the files of every run of the study, where the run has them."""
+    return [
+        f"{RESULTS}/runs/{run}/{file}"
+        for run in run_folders(config)
+        for file in files
+        if file in run_files(*split_run(run))
+    ]
+
+
+def split_run(run):
+    """(folder, seed) of a run's path below runs/, without the data set: `digits/pmrl/main/seed_0`."""
+    _, *folder, seed = run.split("/")
+    return "/".join(folder), int(seed.removeprefix("seed_"))
 
 
 def artefacts():
     """All files that a complete study leaves for people, and what says that it is complete."""
     return [
-        f"{RESULTS}/records.parquet",
-        f"{RESULTS}/complete",
+        f"{RESULTS}/{records.TABLES['records']}",
+        f"{RESULTS}/{records.COMPLETE}",
         *expand(
             f"{RESULTS}/tables/{{name}}.{{format}}",
             name=applicable(config, "tables"),
@@ -25,46 +36,61 @@ def sweeps():
     return [f"{RESULTS}/{file}" for file in sweep_files(config)]
 
 
-def costs():
-    """The measurement of costs, if the study asks for it."""
-    return [f"{RESULTS}/costs.parquet"] if config["cost"] else []
+def reads(kind, name):
+    """The files that a table or figure reads, as its module declares them in READS; those that this study makes."""
+    made = {
+        records.METHODS: [f"{RESULTS}/{records.METHODS_FILE}"],
+        records.STORES: stores(),
+        "costs": [f"{RESULTS}/{records.TABLES['costs']}"] if config["cost"] else [],
+        "sweep": [f"{RESULTS}/{records.TABLES['sweep']}"] if sweeps() else [],
+    }
+    files = []
+    for part in discovery.reads(kind, name):
+        files += [source(part)] if "/" in part else made.get(part, [f"{RESULTS}/{records.TABLES.get(part)}"])
+    return files
 
 
 rule collect:
     input:
-        runs=[f"{folder}/{file}" for folder in study_folders() for file in RUN_FILES],
-        sweeps=sweeps(),
+        run_inputs([*records.RUN_FILES, *records.FIGURE_FILES]),
     output:
-        f"{RESULTS}/records.parquet",
-        f"{RESULTS}/ranks.parquet",
-        f"{RESULTS}/curves.parquet",
-        f"{RESULTS}/contributions.parquet",
-        f"{RESULTS}/methods.json",
-        complete=f"{RESULTS}/complete",
+        [f"{RESULTS}/{records.TABLES[name]}" for name in (*records.RUN_TABLES, *records.FIGURE_TABLES)],
+        f"{RESULTS}/{records.METHODS_FILE}",
+        complete=f"{RESULTS}/{records.COMPLETE}",
     log:
         f"{RESULTS}/logs/collect.log",
     params:
-        folders=study_folders(),
+        folders=[f"{RESULTS}/runs/{run}" for run in run_folders(config)],
         results=RESULTS,
+        code=code("reporting/collect.py"),
     shell:
-        "pmrl collect {params.folders:q} --sweeps {input.sweeps:q} --results {params.results:q} 2>&1 | tee {log:q}"
-        " && touch {output.complete:q}"
+        "pmrl collect {params.folders:q} --results {params.results:q} 2>&1 | tee {log:q} && touch {output.complete:q}"
+
+
+if sweeps():
+
+    rule collect_sweeps:
+        input:
+            sweeps(),
+        output:
+            f"{RESULTS}/{records.TABLES['sweep']}",
+        log:
+            f"{RESULTS}/logs/collect_sweeps.log",
+        params:
+            results=RESULTS,
+            code=code("reporting/collect.py"),
+        shell:
+            "pmrl collect --sweeps {input:q} --results {params.results:q} 2>&1 | tee {log:q}"
 
 
 # One rule for each artefact, since a caption cannot depend on a wildcard.
-for name in available_tables():
+for name in discovery.tables():
 
     rule:
         name:
             f"table_{name}"
         input:
-            rules.collect.output,
-            costs(),
-            stores(),
-            source("config/claims.yaml"),
-            source("results/reference/published.csv"),
-            source("pmrl/tables/render.py"),
-            [source(path) for path in sources(f"pmrl/tables/{name}.py")],
+            reads("table", name),
         output:
             f"{RESULTS}/tables/{name}.csv",
             f"{RESULTS}/tables/{name}.md",
@@ -82,21 +108,19 @@ for name in available_tables():
             results=RESULTS,
             data=DATA,
             settings=as_json(STUDY),
+            code=provenance.code(ROOT / "pmrl/reporting/write_table.py", ROOT / f"pmrl/tables/{name}.py"),
         shell:
             "pmrl table {params.name:q} --results {params.results:q} --data {params.data:q}"
             " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-for name in available_figures():
+for name in discovery.figures():
 
     rule:
         name:
             f"figure_{name}"
         input:
-            rules.collect.output,
-            costs(),
-            stores(),
-            [source(path) for path in sources(f"pmrl/figures/{name}.py")],
+            reads("figure", name),
         output:
             f"{RESULTS}/figures/{name}.pdf",
             report(
@@ -112,6 +136,7 @@ for name in available_figures():
             results=RESULTS,
             data=DATA,
             settings=as_json(STUDY),
+            code=provenance.code(ROOT / "pmrl/reporting/write_figure.py", ROOT / f"pmrl/figures/{name}.py"),
         shell:
             "pmrl figure {params.name:q} --results {params.results:q} --data {params.data:q}"
             " --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -9,8 +9,6 @@ for seeds in seed_chunks():
             f"foundation_seeds_{seeds[0]}_to_{seeds[-1]}"
         input:
             store=f"{DATA}/{{dataset}}.checksum",
-            method=method_code(config["foundation_method"]),
-            code=shared_code(),
         output:
             run_outputs(["foundation"], seeds),
         log:
@@ -23,6 +21,7 @@ for seeds in seed_chunks():
             results=RESULTS,
             data=DATA,
             device=config["device"],
+            code=code("experiments/foundation.py", config["foundation_method"]),
             torch=TORCH,
         shell:
             "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
@@ -36,8 +35,6 @@ for seeds in seed_chunks():
             input:
                 store=f"{DATA}/{{dataset}}.checksum",
                 foundation=run_outputs(["foundation"], seeds),
-                method=lambda wildcards: method_code(wildcards.method),
-                code=shared_code(),
             output:
                 run_outputs([f"{{method}}/{variant}" for variant in group.variants], seeds),
             log:
@@ -52,6 +49,7 @@ for seeds in seed_chunks():
                 results=RESULTS,
                 data=DATA,
                 device=config["device"],
+                code=lambda wildcards: code("experiments/train.py", wildcards.method),
                 torch=TORCH,
             shell:
                 "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
@@ -63,10 +61,9 @@ rule sweep:
     input:
         store=f"{DATA}/{{dataset}}.checksum",
         foundation=[
-            f"{RESULTS}/runs/{{dataset}}/foundation/seed_{seed}/run.json"
+            f"{RESULTS}/runs/{{dataset}}/foundation/seed_{seed}/{records.DESCRIPTION}"
             for seed in range(config["sensitivity"]["seeds"])
         ],
-        code=[*shared_code(), source("pmrl/sensitivity.py"), source("pmrl/objective.py")],
     output:
         f"{RESULTS}/sweep/{{dataset}}.parquet",
     log:
@@ -75,7 +72,8 @@ rule sweep:
     threads: 1
     params:
         settings=as_json(sweep_settings(config)),
-        tuned=lambda wildcards: as_json(tuned_values(config, wildcards.dataset, "pmrl")),
+        tuned=lambda wildcards: as_json(tuned_values(config, wildcards.dataset, records.PROPOSED)),
+        code=code("experiments/sweep.py", records.PROPOSED, config["foundation_method"]),
         results=RESULTS,
         data=DATA,
         torch=TORCH,
@@ -88,8 +86,6 @@ rule sweep:
 rule cost:
     input:
         store=f"{DATA}/{config['cost']}.checksum",
-        methods=method_code(*config["methods"]),
-        code=[*shared_code(), source("pmrl/cost.py"), source("pmrl/measure.py")],
     output:
         f"{RESULTS}/costs.parquet",
     log:
@@ -97,6 +93,7 @@ rule cost:
     threads: os.cpu_count()
     params:
         settings=as_json(cost_settings(config)),
+        code=code("experiments/cost.py", *config["methods"]),
         dataset=config["cost"],
         results=RESULTS,
         data=DATA,

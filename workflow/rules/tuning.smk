@@ -4,8 +4,6 @@
 rule search:
     input:
         store=f"{DATA}/{{dataset}}.checksum",
-        methods=lambda wildcards: method_code(config["foundation_method"], wildcards.method),
-        code=[*shared_code(), source("pmrl/tuning.py")],
     output:
         f"{RESULTS}/tuning/{{dataset}}/{{method}}/{{variant}}.csv",
     log:
@@ -14,6 +12,7 @@ rule search:
     params:
         results=RESULTS,
         data=DATA,
+        code=lambda wildcards: code("experiments/tune.py", config["foundation_method"], wildcards.method),
         settings=lambda wildcards: as_json(tuning_settings(config, wildcards.method, wildcards.variant)),
     shell:
         "pmrl tune --settings {params.settings:q} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"

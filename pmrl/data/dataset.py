@@ -1,0 +1,93 @@
+"""What a data set is: instances seen by several modalities, and the card that says where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pmrl.errors import UserError
+from pmrl.records import MEASUREMENT, SPLITS
+
+
+@dataclass(frozen=True)
+class Modality:
+    """What one modality is.
+
+    ``kind`` is one of `pmrl.records.KINDS`, ``dimension`` that of the pooled vector, ``tokens`` are (number, width).
+    """
+
+    description: str
+    encoder: str
+    kind: str = MEASUREMENT
+    dimension: int = 0
+    tokens: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a data set comes from and how it was made.
+
+    ``counts``, ``checksum`` and the sizes within ``modalities`` are filled in by `save`.
+    """
+
+    name: str
+    title: str
+    anchor: str
+    modalities: dict[str, Modality]
+    origin: str
+    license: str
+    citation: str
+    split_rule: str
+    flaws: list[str]
+    versions: dict[str, str] = field(default_factory=dict)
+    recipe: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    checksum: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All instances of a data set, row by row.
+
+    Attributes:
+        card: what the data set is.
+        items: columns id, group, label, split, caption (all text); one row per instance.
+        pooled: per modality float32 (instances, dimension); zeros where the modality is absent.
+        tokens: per modality float16 (instances, tokens, width); zeros where it is absent.
+        present: per modality bool (instances,).
+        views: what figures show of an item, and nothing else reads: by modality, then by item id, a small PNG
+            picture or a text. Figures draw a modality without views from its features.
+    """
+
+    card: Card
+    items: pd.DataFrame
+    pooled: dict[str, np.ndarray]
+    tokens: dict[str, np.ndarray]
+    present: dict[str, np.ndarray]
+    views: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities in the card's order."""
+        return tuple(self.card.modalities)
+
+    @property
+    def anchor(self) -> str:
+        """Name of the modality that anchored methods are built on."""
+        return self.card.anchor
+
+    def indices(self, split: str) -> np.ndarray:
+        """Rows of one split, ascending, int64.
+
+        Raises:
+            UserError: there is no such split, or it is empty.
+        """
+        if split not in SPLITS:
+            raise UserError(f"{self.card.name}: no split {split!r}; the splits are {', '.join(SPLITS)}.")
+        rows = np.flatnonzero(self.items["split"].to_numpy() == split).astype(np.int64)
+        if not rows.size:
+            raise UserError(f"{self.card.name}: split {split!r} is empty; give it items in the items table.")
+        return rows

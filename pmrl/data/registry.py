@@ -1,0 +1,158 @@
+"""How a data set is found by its name and built: the built-in sources, and the user's own cards.
+
+A module of ``pmrl/data/sources`` defines ``PACKAGES`` and ``build(cache)``; its file name is the data set's name. A
+folder ``datasets/NAME`` with a ``card.yaml`` is a data set of the user's own, see docs/adding_a_dataset.md.
+Importing this module, or a source, loads none of the heavy packages.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pmrl import provenance
+from pmrl.discovery import OWN_DATA, ROOT, built_in_data_sets, data_sets
+from pmrl.errors import UserError
+from pmrl.files import replacing, sha256
+
+if TYPE_CHECKING:
+    from pmrl.data.dataset import Dataset
+
+PACKAGE_CACHE = ".packages"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How a store is made: by which code, from which packages and files."""
+
+    name: str
+    module: str
+    versions: dict[str, str]
+    files: list[Path]
+    build: Callable[[Path], Dataset]
+
+
+def absence(name: str, folder: Path | None = None) -> str:
+    """Why a data set cannot be prepared here since the user has not provided its files; empty if it can.
+
+    Raises:
+        UserError: there is no such data set.
+    """
+    if card_path(name) is not None or not hasattr(_module(name), "inputs"):
+        return ""
+    try:
+        _module(name).inputs(folder)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def prepare(name: str | Path, root: Path, folder: Path | None = None) -> Path:
+    """Build the feature store below ``root`` unless an intact one of the same recipe is there.
+
+    Args:
+        name: a name from `pmrl.discovery.data_sets`, or the path of a card of the user's own.
+        root: where the stores are.
+        folder: where the user keeps the files of a source that no package carries (``abide``).
+
+    Returns:
+        The folder of the store; the linear check of what is learnable stands in it as a table. The checksum of its
+        content stands beside it, so that a store that is built again, but equal, makes nothing run again.
+
+    Raises:
+        UserError: the name is unknown, a package or a file is missing, or a source is not what was expected.
+    """
+    from pmrl.data import learnability, store
+
+    source = _find(name, folder)
+    target = Path(root) / source.name
+    if not store.is_current(target, _recipe(source)):
+        dataset = source.build(Path(root) / PACKAGE_CACHE)
+        card = replace(dataset.card, versions=source.versions, recipe=_recipe(source))
+        (target / learnability.FILE).unlink(missing_ok=True)
+        store.save(replace(dataset, card=card), target)
+    if not (target / learnability.FILE).is_file():
+        learnability.save(store.load(target), target)
+    with replacing(target.with_name(f"{target.name}.checksum")) as temporary:
+        temporary.write_text(store.read_card(target).checksum + "\n")
+    return target
+
+
+def code(name: str) -> str:
+    """Digest of the code that decides what the store of a data set contains."""
+    return _digest("own" if card_path(name) else name)
+
+
+def input_files(name: str, folder: Path | None = None) -> list[Path]:
+    """The user's own files that the store of a data set is built from; none for one that comes from packages.
+
+    Raises:
+        UserError: the data set is unknown, or a file is missing.
+    """
+    return _find(name, folder).files
+
+
+def package_versions(name: str, folder: Path | None = None) -> dict[str, str]:
+    """The installed versions of the packages that a data set is built from and encoded by."""
+    return _find(name, folder).versions
+
+
+def card_path(name: str | Path) -> Path | None:
+    """The card of a data set of the user's own, given by its path or by its name; None for others."""
+    if Path(name).suffix in (".yaml", ".yml"):
+        return Path(name)
+    path = OWN_DATA / name / "card.yaml"
+    return path if path.is_file() else None
+
+
+def _find(name: str | Path, folder: Path | None) -> _Source:
+    card = card_path(name)
+    if card is not None:
+        from pmrl.data import own
+
+        if folder is not None:
+            raise UserError(f"{name}: a data set of your own lies beside its card; it takes no folder.")
+        files = own.inputs(card)
+        return _Source(own.name_of(card), "own", {}, files, lambda cache: own.read(card))
+    module = _module(name)
+    versions = {package: _version(package) for package in module.PACKAGES}
+    if hasattr(module, "inputs"):
+        return _Source(str(name), str(name), versions, module.inputs(folder), partial(module.build, folder=folder))
+    if folder is not None:
+        raise UserError(f"{name}: this data set comes from packages; it takes no folder.")
+    return _Source(str(name), str(name), versions, [], module.build)
+
+
+def _module(name: str | Path) -> ModuleType:
+    """The module of a built-in data set."""
+    if name not in built_in_data_sets():
+        raise UserError(f"Unknown data set {str(name)!r}; the data sets are {', '.join(data_sets())}.")
+    return importlib.import_module(f"pmrl.data.sources.{name}")
+
+
+def _recipe(source: _Source) -> str:
+    """A digest of all that decides the content of a store: code, versions of packages, the user's files."""
+    versions = [f"{package}=={version}" for package, version in source.versions.items()]
+    return provenance.text_digest(_digest(source.module), *versions, sha256(*source.files))
+
+
+def _digest(module: str) -> str:
+    """Of the code of a source, or of ``own``, and of the store that keeps what it builds."""
+    folder = ROOT / "pmrl" / "data"
+    file = folder / "own.py" if module == "own" else folder / "sources" / f"{module}.py"
+    return provenance.code(file, folder / "store.py")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError as error:
+        raise UserError(
+            f'The package {package} is missing; install what the study needs by `pip install -e ".[study]"`.'
+        ) from error

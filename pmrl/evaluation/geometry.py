@@ -1,0 +1,29 @@
+"""How the vectors of an instance lie, watched while a method trains."""
+
+import torch
+from torch import Tensor
+
+from pmrl.method.embeddings import Embeddings
+from pmrl.spectral import spectrum
+
+
+def watch(terms: dict[str, Tensor] | None, embeddings: Embeddings) -> dict[str, float]:
+    """The geometry of held-out instances, which every training logs; see ``pmrl.training.loop.Watch``."""
+    return geometry(embeddings) if terms is None else {}
+
+
+@torch.no_grad()
+def geometry(embeddings: Embeddings) -> dict[str, float]:
+    """Mean singular values over instances with all modalities, and the uniformity of leading directions.
+
+    Uniformity is log mean exp(−2‖u_i − u_j‖²) over pairs i ≠ j (Wang and Isola, ICML 2020): lower is more uniform.
+    Without such an instance there are no singular values, and with fewer than two no uniformity.
+    """
+    complete = embeddings.mask().all(dim=1)
+    if not complete.any():
+        return {}
+    values, direction = spectrum(embeddings.stack()[complete])
+    result = {f"sigma_{j + 1}": value for j, value in enumerate(values.mean(dim=0).tolist())}
+    if len(direction) > 1:
+        result["uniformity"] = torch.pdist(direction).square().mul(-2).exp().mean().log().item()
+    return result

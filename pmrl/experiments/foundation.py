@@ -1,0 +1,71 @@
+"""The shared warm start of a data set and seed, from which every method continues."""
+
+from __future__ import annotations
+
+import torch
+
+from pmrl.errors import UserError
+from pmrl.experiments.measuring import count_parameters, measure_classification, measure_retrieval
+from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, fingerprint, train_or_resume
+from pmrl.experiments.run import Run, new_network
+from pmrl.experiments.writing import TARGET, Measured, finish
+from pmrl.method import Method, Network
+from pmrl.method.base import build_method, is_supported
+from pmrl.method.networks import embed
+from pmrl.records import FOUNDATION, MAIN, RAW_FEATURES, TEST
+from pmrl.training.checkpoints import load_checkpoint, read_fingerprint
+
+
+def run_foundation(run: Run) -> None:
+    """Train and evaluate the shared warm start of one data set and seed, and probe the raw features."""
+    measured = Measured(run.context, run.items(TEST))
+    trained = train_foundation(run)
+    measured.parameters = count_parameters(trained.network)
+    measure_retrieval(embed(trained.network, run.batch(TEST)), trained.method, FOUNDATION, measured)
+    if run.settings["classification"]:
+        raw = torch.cat(tuple(run.batch(*TARGET).pooled.values()), dim=1).cpu().numpy()
+        measure_classification(raw, run.items(*TARGET), RAW_FEATURES, measured)
+    finish(run, run.settings["method"], {FOUNDATION: trained}, measured)
+
+
+def train_foundation(run: Run) -> Trained:
+    """Train the warm start, or take it from its checkpoint.
+
+    Raises:
+        UserError: its method does not support the data set.
+    """
+    name, method = foundation_method(run)
+    supported, reason = is_supported(name, run.dataset.card)
+    if not supported:
+        raise UserError(f"The foundation method {name!r} does not support {run.dataset.card.name!r}: {reason}")
+    return train_or_resume(run, run.stage(FOUNDATION), new_network(run, method), name, method, RANDOM_WEIGHTS)
+
+
+def foundation_method(run: Run) -> tuple[str, Method]:
+    """The method that trains the shared foundation, with its default hyper-parameters."""
+    name = run.settings["method"]
+    return name, build_method(name, {}).to(run.device)
+
+
+def foundation_of(run: Run) -> Run:
+    """The foundation that a method's run continues from."""
+    return Run(run.dataset, FOUNDATION, MAIN, run.settings["foundation"], run.seed, run.results, run.device)
+
+
+def load_foundation(base: Run, network: Network) -> str:
+    """Load the weights of the foundation ``base`` into ``network`` and return their fingerprint.
+
+    Raises:
+        UserError: the foundation has not been trained, or with other data, settings, code, torch or kind of device.
+    """
+    path = base.folder / f"{FOUNDATION}.safetensors"
+    name, method = foundation_method(base)
+    expected = fingerprint(base, base.stage(FOUNDATION), name, vars(method.hyperparameters), RANDOM_WEIGHTS)
+    if read_fingerprint(path) != expected:
+        raise UserError(
+            f"{path}: the foundation is missing or was trained with other data, settings, code, torch or kind of "
+            f"device than now (torch {torch.__version__}, {base.device.type}). Delete the folder {base.folder} and run "
+            "snakemake again, which trains it anew and then what started from it."
+        )
+    load_checkpoint(path, network, None, base.device)
+    return expected

@@ -1,0 +1,148 @@
+"""What is measured of a trained model: retrieval, robustness, classification, and material for figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pmrl.errors import UserError
+from pmrl.evaluation.retrieval import (
+    anchor_results,
+    checked,
+    cosine,
+    evaluate,
+    evaluate_pairs,
+    of_anchor,
+    of_pairs,
+    pair_directions,
+)
+from pmrl.experiments.resume import Trained
+from pmrl.experiments.run import Run
+from pmrl.experiments.writing import Measured
+from pmrl.method import Batch, Embeddings, Method, Network
+from pmrl.method.networks import embed
+from pmrl.records import (
+    ANCHOR,
+    COSINE,
+    GAUSSIAN,
+    LEADING_DIRECTION,
+    MISSING,
+    OWN,
+    PAIRS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    ZERO_SHOT,
+)
+from pmrl.seeds import derived_seed
+from pmrl.training.corruption import add_noise, drop_modalities
+
+EXAMPLE_QUERIES = 6
+EXAMPLE_ANSWERS = 5
+
+
+def count_parameters(network: Network) -> dict[str, int]:
+    """How many parameters each part of a network has."""
+    parts = {"encoders": network.encoders, "fused": network.heads.fused, "matching": network.heads.matching}
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+
+
+def measure_retrieval(embeddings: Embeddings, method: Method, regime: str, measured: Measured) -> None:
+    """Retrieval on the clean test split.
+
+    Raises:
+        UserError: the test split has fewer than two instances.
+    """
+    if len(embeddings) < 2:
+        name = measured.context["dataset"]
+        raise UserError(f"Data set {name!r}: the test split has {len(embeddings)} instances; need 2.")
+    results = evaluate(embeddings, method)
+    measured.add_results(regime, results)
+    measured.add_ranks(regime, results)
+    if regime == ZERO_SHOT:
+        measured.add_contributions(PAIRS, of_pairs(results))
+        measured.add_contributions(ANCHOR, of_anchor(results))
+
+
+def measure_pairs(
+    queries: Embeddings, galleries: Embeddings, corruption: str, level: float, measured: Measured
+) -> None:
+    """Zero-shot retrieval between all pairs of modalities, under a corruption."""
+    results = evaluate_pairs(queries, galleries)
+    measured.add_results(ZERO_SHOT, results, corruption, level)
+    measured.add_contributions(PAIRS, results, corruption, level)
+
+
+def measure_robustness(run: Run, trained: Trained, clean: Batch, gallery: Embeddings, measured: Measured) -> None:
+    """Retrieval from noisy queries, and with modalities missing at test time, at the config's levels."""
+    for level in run.settings["corruption"][GAUSSIAN]:
+        noisy = add_noise(clean, trained.network, level, corruption_seed(run, GAUSSIAN, level))
+        measure_pairs(embed(trained.network, noisy), gallery, GAUSSIAN, level, measured)
+    for percent in run.settings["corruption"][MISSING]:
+        measure_missing(run, trained, MISSING, percent, measured)
+
+
+def measure_missing(run: Run, trained: Trained, corruption: str, percent: float, measured: Measured) -> None:
+    """Retrieval from the anchor to what is left of the others and back, where there are several others."""
+    if len(run.dataset.modalities) < 3:
+        return
+    seed = corruption_seed(run, MISSING, percent)
+    partial = drop_modalities(run.batch(TEST), run.dataset.anchor, percent, seed)
+    scores = {OWN: checked(trained.method), COSINE: cosine}
+    results = anchor_results(embed(trained.network, partial), scores, rerank=False)
+    measured.add_results(ZERO_SHOT, results, corruption, percent / 100)
+    measured.add_contributions(ANCHOR, of_anchor(results), corruption, percent / 100)
+
+
+def corruption_seed(run: Run, corruption: str, level: float) -> int:
+    """The same draws for every method."""
+    return derived_seed("corruption", corruption, level, run.dataset.card.name, run.seed)
+
+
+def measure_classification(features: np.ndarray, items: pd.DataFrame, method: str, measured: Measured) -> None:
+    """Linear probes on ``features`` (instances, dimension) of the target's ``items``."""
+    from pmrl.evaluation.probing import probes
+
+    seed = derived_seed("folds", measured.context["dataset"], measured.context["seed"])
+    for probe in probes(features, items["label"].to_numpy(), items["group"].to_numpy(), seed):
+        measured.add_probe(probe, items["id"].to_numpy(), method)
+
+
+def embedded_target(run: Run, network: Network, test: Embeddings) -> np.ndarray:
+    """Embeddings of the target's splits, the ``test`` part as given; all modalities side by side, zero where absent."""
+    parts = embed(network, run.batch(TRAIN, VALIDATION)), test
+    return torch.cat([part.stack().flatten(1) for part in parts]).cpu().numpy()
+
+
+@torch.no_grad()
+def keep_for_figures(embeddings: Embeddings, measured: Measured) -> None:
+    """Embeddings of the test items, and the best answers to a few queries."""
+    ids, labels = measured.items["id"].to_numpy(), measured.items["label"].to_numpy()
+    context = {name: measured.context[name] for name in ("dataset", "method")}
+    vectors = {**embeddings.vectors, LEADING_DIRECTION: embeddings.leading_direction()}
+    for modality, values in vectors.items():
+        present = embeddings.present.get(modality, embeddings.mask().any(dim=1)).cpu().numpy()
+        table = pd.DataFrame(values.cpu().numpy()[present]).add_prefix("e")
+        table.insert(0, "modality", modality)
+        table.insert(0, "label", labels[present])
+        table.insert(0, "item", ids[present])
+        measured.embeddings.append(table.assign(**context, seed=measured.context["seed"]))
+    queries = np.random.default_rng(derived_seed("examples", context["dataset"])).permutation(len(ids))
+    for task in pair_directions(embeddings):
+        measured.examples.append(answers(embeddings, task.query, task.gallery, queries, ids).assign(**context))
+
+
+def answers(embeddings: Embeddings, query: str, gallery: str, order: np.ndarray, items: np.ndarray) -> pd.DataFrame:
+    """The best answers by cosine to the first queries of ``order`` that have both modalities."""
+    both = (embeddings.present[query] & embeddings.present[gallery]).cpu().numpy()
+    chosen = [i for i in order if both[i]][:EXAMPLE_QUERIES]
+    scores = embeddings.vectors[query][chosen] @ embeddings.vectors[gallery].T
+    best = scores.masked_fill(~embeddings.present[gallery], -torch.inf).topk(EXAMPLE_ANSWERS, dim=1).indices.cpu()
+    return pd.DataFrame(
+        [
+            {"query": query, "gallery": gallery, "item": items[i], "rank": place + 1, "retrieved": items[j]}
+            for i, row in zip(chosen, best.tolist(), strict=True)
+            for place, j in enumerate(row)
+        ]
+    ).assign(correct=lambda table: table["item"] == table["retrieved"])

@@ -1,0 +1,105 @@
+"""Training that continues where it stopped: a checkpoint carries the fingerprint of everything that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pmrl import provenance
+from pmrl.discovery import method_file
+from pmrl.errors import UserError
+from pmrl.evaluation import diagnosis, geometry
+from pmrl.experiments.run import Run
+from pmrl.files import read_json, write_json
+from pmrl.method import Method, Network
+from pmrl.records import SCRATCH
+from pmrl.training import loop
+from pmrl.training.checkpoints import load_checkpoint, read_fingerprint, save_checkpoint
+from pmrl.training.loop import Curves, Stage, Watch, train_stage
+
+RANDOM_WEIGHTS = "random weights"  # the start of a training that continues from nothing
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and method at the end of a stage.
+
+    Attributes:
+        network: in evaluation mode.
+        method: with its learned parameters.
+        fingerprint: of all that the weights depend on.
+        curves: what was logged while they were trained.
+        seconds: how long that took.
+    """
+
+    network: Network
+    method: Method
+    fingerprint: str
+    curves: Curves
+    seconds: float
+
+
+def watch_of(stage: Stage) -> Watch:
+    """What a stage logs beside its loss."""
+    return diagnosis.watch if stage.name == SCRATCH else geometry.watch
+
+
+def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[str, Any], start: str) -> str:
+    """Hash of all that a checkpoint depends on: data, settings, seed, code, torch, and where it started from."""
+    code = loop.__file__, inspect.getfile(watch_of(stage)), method_file(method_name)
+    content = {
+        "data": run.dataset.card.checksum,
+        "network": run.settings["network"],
+        "stage": vars(stage),
+        "method": method_name,
+        "hyperparameters": hyperparameters,
+        "seed": run.seed,
+        "code": provenance.code(*code),
+        "torch": torch.__version__,
+        "device": run.device.type,
+        "start": start,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def train_or_resume(run: Run, stage: Stage, network: Network, method_name: str, method: Method, start: str) -> Trained:
+    """Bring ``network`` and ``method`` to the end of ``stage``, from the checkpoint if its fingerprint holds.
+
+    Args:
+        run: whose settings, seed and folder count.
+        stage: what to train.
+        network: as ``start`` left it.
+        method_name: the method's file, for the fingerprint.
+        method: what trains the network.
+        start: fingerprint of the weights that ``network`` starts from.
+    """
+    path = run.folder / f"{stage.label}.safetensors"
+    log = path.with_suffix(".json")
+    mark = fingerprint(run, stage, method_name, vars(method.hyperparameters), start)
+    kept = read_log(log) if read_fingerprint(path) == mark else None
+    if kept is not None:
+        load_checkpoint(path, network, method, run.device)
+        network.eval()
+        return Trained(network, method, mark, *kept)
+    began = time.perf_counter()
+    curves = train_stage(network, method, run.dataset, stage, run.seed, run.device, watch_of(stage))
+    seconds = time.perf_counter() - began
+    write_json(log, {"seconds": seconds, "curves": curves.rows})
+    save_checkpoint(path, network, method, mark)
+    return Trained(network, method, mark, curves, seconds)
+
+
+def read_log(path: Path) -> tuple[Curves, float] | None:
+    """The curves and seconds that were kept with a checkpoint; None if they are missing or damaged."""
+    try:
+        kept = read_json(path)
+        return Curves([tuple(row) for row in kept["curves"]]), float(kept["seconds"])
+    except (UserError, KeyError, TypeError, ValueError):
+        return None

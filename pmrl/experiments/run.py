@@ -1,0 +1,113 @@
+"""Which run it is, what it trains on, and where its files lie: what all commands that train have in common.
+
+A run's folder is ``<results>/runs/<dataset>/<method>/<variant>/seed_<n>/``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pmrl.data.dataset import Dataset
+from pmrl.errors import UserError
+from pmrl.method import Batch, Method, Network, NetworkSettings
+from pmrl.method.base import blaming
+from pmrl.records import CONTINUED, FINE_TUNED, FOUNDATION, MAIN, PRETRAIN, SCRATCH, TRAIN, ZERO_SHOT
+from pmrl.seeds import derived_seed
+from pmrl.training.loop import Stage
+
+# The stages of training that a regime consists of, in order.
+REGIME_STAGES = {ZERO_SHOT: (CONTINUED,), FINE_TUNED: (CONTINUED, FINE_TUNED), SCRATCH: (SCRATCH,)}
+# The regime that is tested at the end of a stage.
+STAGE_REGIMES = {CONTINUED: ZERO_SHOT, FINE_TUNED: FINE_TUNED, SCRATCH: SCRATCH}
+STAGE_SPLITS = {FOUNDATION: PRETRAIN, CONTINUED: PRETRAIN, SCRATCH: PRETRAIN, FINE_TUNED: TRAIN}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Which run this is, and where it lives.
+
+    Attributes:
+        dataset: the loaded data set.
+        method: name of the method, or ``foundation``.
+        variant: ``main`` or the name of an override.
+        settings: see ``pmrl.study.plan.run_settings``.
+        seed: index of the seed.
+        results: the results folder.
+        device: where to compute.
+    """
+
+    dataset: Dataset
+    method: str
+    variant: str
+    settings: dict[str, Any]
+    seed: int
+    results: Path
+    device: torch.device
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder; the foundation has no variants."""
+        parts = (FOUNDATION,) if self.method == FOUNDATION else (self.method, self.variant)
+        return Path(self.results, "runs", self.dataset.card.name, *parts, f"seed_{self.seed}")
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The columns that name the run in every table of records."""
+        return {
+            "dataset": self.dataset.card.name,
+            "method": self.method,
+            "variant": self.variant,
+            "seed": self.seed,
+        }
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether figures show this run's embeddings: the first seed of a method's main form."""
+        return self.method != FOUNDATION and self.variant == MAIN and self.seed == 0
+
+    def stage(self, name: str, **corruption: float) -> Stage:
+        """The training stage ``name`` with the config's steps and batch size, on corrupted data if asked for."""
+        training = self.settings["training"]
+        return Stage(name, STAGE_SPLITS[name], training[f"{name}_steps"], training["batch_size"], **corruption)
+
+    def batch(self, *splits: str) -> Batch:
+        """The instances of the named splits, in the order of the names."""
+        return Batch.from_dataset(self.dataset, self._rows(*splits), self.device)
+
+    def items(self, *splits: str) -> pd.DataFrame:
+        """The table of those instances."""
+        return self.dataset.items.iloc[self._rows(*splits)].reset_index(drop=True)
+
+    def _rows(self, *splits: str) -> np.ndarray:
+        return np.concatenate([self.dataset.indices(split) for split in splits])
+
+
+def new_network(run: Run, method: Method) -> Network:
+    """An untrained network; its weights depend on the data set and the seed only, so methods start equal."""
+    torch.manual_seed(derived_seed("weights", run.dataset.card.name, run.seed))
+    with blaming(method, "new_network"):
+        return method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
+
+
+def set_up_torch(device: str, threads: int = 1) -> torch.device:
+    """Fix the number of threads, ask for deterministic algorithms, and choose the device.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"Device {device!r} is not available here ({error}). Use --device cpu.") from error
+    return chosen

@@ -1,0 +1,79 @@
+"""Train one method, variant and seed in all regimes of the study, and measure it at the end of each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pmrl.experiments.foundation import foundation_of, load_foundation
+from pmrl.experiments.measuring import (
+    count_parameters,
+    embedded_target,
+    keep_for_figures,
+    measure_classification,
+    measure_missing,
+    measure_pairs,
+    measure_retrieval,
+    measure_robustness,
+)
+from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, train_or_resume
+from pmrl.experiments.run import REGIME_STAGES, STAGE_REGIMES, Run, new_network
+from pmrl.experiments.writing import TARGET, Measured, finish
+from pmrl.method.base import build_method, is_supported
+from pmrl.method.networks import embed
+from pmrl.records import CONTINUED, FINE_TUNED, MAIN, MISMATCHED, MISSING_TRAINING, SCRATCH, TEST, ZERO_SHOT
+from pmrl.training.loop import Stage
+
+
+def run_method(run: Run) -> None:
+    """Train and evaluate one method, variant and seed in all regimes, starting from the foundation."""
+    measured = Measured(run.context, run.items(TEST))
+    supported, reason = is_supported(run.method, run.dataset.card)
+    if not supported:
+        for regime in run.settings["regimes"]:
+            measured.add_unsupported(regime, reason)
+        finish(run, run.method, {}, measured)
+        return
+    stages: dict[str, Trained] = {}
+    for name in needed_stages([*run.settings["regimes"], *filter(None, [run.settings["classification"]])]):
+        stages[name] = train(run, run.stage(name), stages[CONTINUED] if name == FINE_TUNED else None)
+        measure(run, STAGE_REGIMES[name], stages[name], measured)
+    for percent in run.settings["corruption"][MISMATCHED]:
+        embeddings = embed(train(run, run.stage(CONTINUED, mismatched=percent)).network, run.batch(TEST))
+        measure_pairs(embeddings, embeddings, MISMATCHED, percent / 100, measured)
+    for percent in run.settings["corruption"][MISSING_TRAINING]:
+        trained = train(run, run.stage(CONTINUED, missing=percent))
+        measure_missing(run, trained, MISSING_TRAINING, percent, measured)
+    finish(run, run.method, stages, measured)
+
+
+def needed_stages(regimes: Iterable[str]) -> list[str]:
+    """The stages that the regimes need, each once, in the order of training."""
+    needed = {stage for regime in regimes for stage in REGIME_STAGES[regime]}
+    return [stage for stage in STAGE_REGIMES if stage in needed]
+
+
+def train(run: Run, stage: Stage, before: Trained | None = None) -> Trained:
+    """Train one stage, going on from ``before``, else from the foundation, or from nothing for ``scratch``."""
+    if before is not None:
+        return train_or_resume(run, stage, before.network, run.method, before.method, before.fingerprint)
+    method = build_method(run.method, run.settings["hyperparameters"]).to(run.device)
+    network = new_network(run, method)
+    from_nothing = method.closed_form or stage.name == SCRATCH
+    start = RANDOM_WEIGHTS if from_nothing else load_foundation(foundation_of(run), network)
+    return train_or_resume(run, stage, network, run.method, method, start)
+
+
+def measure(run: Run, regime: str, trained: Trained, measured: Measured) -> None:
+    """All that the settings ask of a model in a regime; the clean test split is embedded once for all of it."""
+    measured.parameters = count_parameters(trained.network)
+    clean = run.batch(TEST)
+    embeddings = embed(trained.network, clean)
+    if regime in run.settings["regimes"]:
+        measure_retrieval(embeddings, trained.method, regime, measured)
+    if regime == ZERO_SHOT:
+        measure_robustness(run, trained, clean, embeddings, measured)
+        if run.is_shown:
+            keep_for_figures(embeddings, measured)
+    if regime == run.settings["classification"] and run.variant == MAIN:
+        features = embedded_target(run, trained.network, embeddings)
+        measure_classification(features, run.items(*TARGET), run.method, measured)

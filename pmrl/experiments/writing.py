@@ -1,0 +1,180 @@
+"""What a run has measured, as the tidy rows that ``pmrl.records`` describes, and the writing of them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import pmrl
+from pmrl.evaluation.retrieval import Result, contributions
+from pmrl.experiments.resume import Trained
+from pmrl.experiments.run import Run
+from pmrl.files import replacing, write_json
+from pmrl.method.base import load_method
+from pmrl.records import (
+    ACCURACY,
+    ALL_MODALITIES,
+    CLEAN,
+    COLUMNS,
+    DESCRIPTION,
+    FIGURE_TABLES,
+    OWN,
+    PROBE,
+    TABLES,
+    TEST,
+    TRAIN,
+    UNSUPPORTED,
+    VALIDATION,
+)
+
+if TYPE_CHECKING:
+    from pmrl.evaluation.probing import Probe
+
+TARGET = (TRAIN, VALIDATION, TEST)  # the splits that no method has seen before fine-tuning
+
+
+@dataclass
+class Measured:
+    """What one run has measured.
+
+    Attributes:
+        context: the columns that name the run.
+        items: the table of the test items.
+        records: one row per number.
+        ranks: one row per query.
+        embeddings: one row per embedded test item, of the first seed's main variants only.
+        examples: one row per retrieved item, of the same runs.
+        contributions: one row per item and measure.
+        parameters: how many each part of the network has.
+        began: when the run began, by ``time.perf_counter``.
+    """
+
+    context: dict[str, Any]
+    items: pd.DataFrame
+    records: list[dict[str, Any]] = field(default_factory=list)
+    ranks: list[pd.DataFrame] = field(default_factory=list)
+    embeddings: list[pd.DataFrame] = field(default_factory=list)
+    examples: list[pd.DataFrame] = field(default_factory=list)
+    contributions: list[pd.DataFrame] = field(default_factory=list)
+    parameters: dict[str, int] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    def add_results(self, regime: str, results: Iterable[Result], corruption: str = CLEAN, level: float = 0.0) -> None:
+        """One record per direction, score, re-ranking and metric."""
+        condition = {"corruption": corruption, "level": float(level)}
+        for result in results:
+            task = {name: getattr(result, name) for name in ("score", "reranked", "query", "gallery", "gallery_size")}
+            for metric, value in result.metrics().items():
+                self._add(regime, metric, value, **task, **condition, n=len(result.queries))
+
+    def add_unsupported(self, regime: str, reason: str) -> None:
+        """The single record of a method that refuses a data set."""
+        self._add(regime, UNSUPPORTED, float("nan"), reason=reason)
+
+    def add_probe(self, probe: Probe, items: np.ndarray, method: str) -> None:
+        """Records and contributions of a linear probe on all modalities; ``items`` are the ids of all probed rows."""
+        context = {"method": method, "folds": probe.folds}
+        for metric, value in probe.metrics().items():
+            self._add(PROBE, metric, value, query=ALL_MODALITIES, n=probe.n, **context)
+        self._add_shares(ACCURACY, items[probe.rows], 100.0 * probe.correct, **context)
+
+    def add_ranks(self, regime: str, results: Iterable[Result]) -> None:
+        """One row per query."""
+        results = list(results)
+        if not results:
+            return
+        names = ("score", "reranked", "query", "gallery")
+        sizes = [len(result.queries) for result in results]
+        task = {name: np.repeat([getattr(result, name) for result in results], sizes) for name in names}
+        queries = np.concatenate([result.queries.cpu().numpy() for result in results])
+        ranks = np.concatenate([result.ranks.cpu().numpy() for result in results]).astype(np.float32)
+        rows = {**self.context, "regime": regime, **task, "item": self.items["id"].to_numpy()[queries], "rank": ranks}
+        self.ranks.append(pd.DataFrame(rows)[COLUMNS["ranks"]])
+
+    def add_contributions(
+        self, measure: str, results: list[Result], corruption: str = CLEAN, level: float = 0.0
+    ) -> None:
+        """What each test item adds to the mean recall@1 over ``results``; nothing if there are none."""
+        if results:
+            values = contributions(results, len(self.items))
+            self._add_shares(measure, self.items["id"].to_numpy(), values, corruption=corruption, level=float(level))
+
+    def _add(self, regime: str, metric: str, value: float, **columns: Any) -> None:
+        """A record; what ``columns`` leaves out has its neutral value."""
+        neutral = {
+            "split": TEST,
+            "score": OWN,
+            "reranked": False,
+            "query": "",
+            "gallery": "",
+            "corruption": CLEAN,
+            "level": 0.0,
+            "folds": "",
+            "n": 0,
+            "gallery_size": 0,
+            "reason": "",
+        }
+        row = {**self.context, "regime": regime, **neutral, **columns, "metric": metric, "value": value}
+        self.records.append({name: row[name] for name in COLUMNS["records"]})
+
+    def _add_shares(self, measure: str, items: np.ndarray, values: np.ndarray, **columns: Any) -> None:
+        """One row per item; the mean of ``values`` over the items is the measure, in percent."""
+        row = {**self.context, "corruption": CLEAN, "level": 0.0, "folds": "", **columns, "measure": measure}
+        table = pd.DataFrame({**row, "item": items, "value": values.astype(np.float32)})
+        self.contributions.append(table[COLUMNS["contributions"]])
+
+
+def finish(run: Run, method_name: str, stages: dict[str, Trained], measured: Measured) -> None:
+    """Write the run's tables and its description, each in one step."""
+    gathered = ("ranks", "contributions", *(FIGURE_TABLES if run.is_shown else ()))
+    tables = {name: joined(getattr(measured, name), COLUMNS[name]) for name in gathered}
+    tables["records"] = pd.DataFrame(measured.records, columns=COLUMNS["records"])
+    tables["curves"] = curve_rows(run.context, stages)
+    for name, table in tables.items():
+        with replacing(run.folder / TABLES[name]) as temporary:
+            table.to_parquet(temporary, index=False)
+    write_json(run.folder / DESCRIPTION, description(run, method_name, stages, measured))
+
+
+def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """All rows of several tables; an empty one with ``columns`` if there are none."""
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def curve_rows(context: dict[str, Any], stages: dict[str, Trained]) -> pd.DataFrame:
+    """One row per stage, step and quantity."""
+    rows = [
+        {**context, "stage": stage, "step": step, "quantity": quantity, "value": value}
+        for stage, trained in stages.items()
+        for step, quantity, value in trained.curves.rows
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["curves"])
+
+
+def description(run: Run, method_name: str, stages: dict[str, Trained], measured: Measured) -> dict[str, Any]:
+    """What ran: settings, versions, data, seed, the seconds of each stage, and those of the whole run just now."""
+    cls = load_method(method_name)
+    return {
+        **run.context,
+        "title": cls.title,
+        "reference": cls.reference,
+        "color": cls.color,
+        "settings": run.settings,
+        "data_checksum": run.dataset.card.checksum,
+        "busy_seconds": round(time.perf_counter() - measured.began, 3),
+        "parameters": measured.parameters,
+        "training_seconds": {stage: round(trained.seconds, 3) for stage, trained in stages.items()},
+        "versions": {
+            "pmrl": pmrl.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "device": run.device.type,
+    }

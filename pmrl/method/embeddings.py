@@ -1,0 +1,124 @@
+"""What passes between the networks and a method: stored features of some instances, and their embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pmrl.data.dataset import Dataset
+from pmrl.spectral import spectrum
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stored features of some instances, by modality.
+
+    Attributes:
+        pooled: (batch, features) of each modality.
+        tokens: (batch, tokens, token width) of each modality.
+        present: (batch,) booleans of each modality; absent rows hold zeros.
+    """
+
+    pooled: dict[str, Tensor]
+    tokens: dict[str, Tensor]
+    present: dict[str, Tensor]
+
+    @classmethod
+    def from_dataset(cls, dataset: Dataset, indices: np.ndarray, device: torch.device) -> Batch:
+        """The instances of ``dataset`` at ``indices``, moved to ``device``."""
+
+        def gather(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
+            return {name: torch.from_numpy(array[indices]).to(device) for name, array in arrays.items()}
+
+        return cls(gather(dataset.pooled), gather(dataset.tokens), gather(dataset.present))
+
+    def __len__(self) -> int:
+        return len(next(iter(self.present.values())))
+
+    def rows(self, index: Tensor | slice) -> Batch:
+        """The instances at ``index``."""
+        return Batch(*({m: x[index] for m, x in part.items()} for part in (self.pooled, self.tokens, self.present)))
+
+
+class JointHeads(Protocol):
+    """What embeddings need of the heads that read several modalities; see ``pmrl.method.heads``."""
+
+    @property
+    def fused(self) -> Callable[[Embeddings, Sequence[Sequence[str]]], Tensor]:
+        """Unit vectors (subsets, batch, dimension) of subsets of the modalities at hand."""
+
+    @property
+    def matching(self) -> Any:
+        """Judges pairs of instances, see ``pmrl.method.heads.MatchingHead``."""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What a method sees of some instances.
+
+    Attributes:
+        vectors: (batch, dimension) unit vectors of each modality, zero where the modality is absent.
+        tokens: (batch, tokens, width) of each modality, for the matching transformer.
+        present: (batch,) booleans of each modality.
+        anchor: the modality that anchored methods start from, named by the data card.
+        heads: the network's fused and matching heads.
+    """
+
+    vectors: dict[str, Tensor]
+    tokens: dict[str, Tensor]
+    present: dict[str, Tensor]
+    anchor: str
+    heads: JointHeads
+
+    def __len__(self) -> int:
+        return len(next(iter(self.vectors.values())))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities at hand, in the data card's order."""
+        return tuple(self.vectors)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of the modalities at hand without the anchor."""
+        return tuple(name for name in self.vectors if name != self.anchor)
+
+    def select(self, modalities: Sequence[str]) -> Embeddings:
+        """The same instances with only the named modalities."""
+        parts = ({m: part[m] for m in modalities} for part in (self.vectors, self.tokens, self.present))
+        return Embeddings(*parts, anchor=self.anchor, heads=self.heads)
+
+    def rows(self, index: Tensor | slice) -> Embeddings:
+        """The instances at ``index``."""
+        parts = ({m: x[index] for m, x in part.items()} for part in (self.vectors, self.tokens, self.present))
+        return Embeddings(*parts, anchor=self.anchor, heads=self.heads)
+
+    def stack(self) -> Tensor:
+        """All unit vectors, (batch, modalities, dimension)."""
+        return torch.stack(tuple(self.vectors.values()), dim=1)
+
+    def mask(self) -> Tensor:
+        """Which modalities are present, (batch, modalities) booleans."""
+        return torch.stack(tuple(self.present.values()), dim=1)
+
+    def centroid(self) -> Tensor:
+        """Unit vector along the sum of the present vectors, (batch, dimension)."""
+        return functional.normalize(self.stack().sum(dim=1), dim=-1)
+
+    def leading_direction(self) -> Tensor:
+        """Leading direction u1 of the present vectors, (batch, dimension)."""
+        return spectrum(self.stack(), self.mask()).direction
+
+    def fused(self, subsets: Sequence[Sequence[str]]) -> Tensor:
+        """The fused head's unit vectors (subsets, batch, dimension) of subsets of the modalities but the anchor."""
+        return self.heads.fused(self.select(self.others), subsets)
+
+    def side_vector(self) -> Tensor:
+        """The vector of the only modality at hand, or the fused one of all but the anchor; (batch, dimension)."""
+        return self.vectors[self.modalities[0]] if len(self.modalities) == 1 else self.fused([self.others])[0]

@@ -1,0 +1,164 @@
+"""The heads that read several modalities at once: the fused head and the matching transformer.
+
+Both follow VAST (Chen et al. 2023, arXiv 2305.18500).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pmrl.method.embeddings import Embeddings
+from pmrl.method.sizes import NetworkSettings
+
+
+class FusedHead(nn.Module):
+    """A linear map of the concatenated vectors of several modalities (never the anchor), normalised.
+
+    Absent modalities enter as zeros. The map starts as the sum, so that an untrained head gives the centroid.
+    """
+
+    def __init__(self, others: Sequence[str], dimension: int) -> None:
+        super().__init__()
+        self.order = {name: place for place, name in enumerate(others)}
+        self.maps = nn.Parameter(torch.eye(dimension).repeat(len(others), 1, 1))
+        self.bias = nn.Parameter(torch.zeros(dimension))
+
+    def forward(self, embeddings: Embeddings, subsets: Sequence[Sequence[str]]) -> Tensor:
+        """Unit vectors (subsets, batch, dimension), one for each subset of the modalities at hand."""
+        places = [self.order[name] for name in embeddings.modalities]
+        mapped = torch.einsum("bmd,mde->mbe", embeddings.stack(), self.maps[places])
+        member = mapped.new_tensor([[name in subset for name in embeddings.modalities] for subset in subsets])
+        return functional.normalize(torch.einsum("sm,mbe->sbe", member, mapped) + self.bias, dim=-1)
+
+
+class MatchingHead(nn.Module):
+    """Does the anchor of one instance belong to the other modalities of another?
+
+    Self-attention reads the anchor's tokens; the first token then attends to the others' tokens, passes a
+    feed-forward block and is judged by a 2-way head. With one layer this is a transformer decoder layer of which
+    only the token that is judged is computed, so that all that depends on one instance is computed once for it.
+    """
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        width, heads = settings.width, settings.attention_heads
+        self.reader = nn.ModuleList(Attention(width, heads) for _ in range(settings.layers))
+        self.context = Attention(width, heads)
+        self.feed_forward = feed_forward(width)
+        self.decision = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2))
+
+    def read(self, embeddings: Embeddings) -> MatchingInputs:
+        """All that the head needs of each instance, computed once for any number of pairs."""
+        sequence = embeddings.tokens[embeddings.anchor]
+        for layer in self.reader[:-1]:
+            sequence = layer(sequence, sequence)
+        first = self.reader[-1](sequence[:, :1], sequence)
+        context = torch.cat([embeddings.tokens[name] for name in embeddings.others], dim=1)
+        present = [embeddings.present[m][:, None].expand(embeddings.tokens[m].shape[:2]) for m in embeddings.others]
+        return MatchingInputs(
+            first.squeeze(1),
+            self.context.queries(first).squeeze(1),
+            self.context.norm(context),
+            torch.cat(present, dim=1),
+        )
+
+    def forward(self, inputs: MatchingInputs, anchor_rows: Tensor, other_rows: Tensor) -> Tensor:
+        """Judge pairs of instances, several anchors at a time against the same others.
+
+        Args:
+            inputs: from :meth:`read`.
+            anchor_rows: (n, anchors) instances whose anchor is asked for; each has it.
+            other_rows: (n,) instances whose other modalities are asked for; each has one at least.
+
+        Returns:
+            Logits (n, anchors, 2), "no" first.
+        """
+        context, present = inputs.context.index_select(0, other_rows), inputs.present.index_select(0, other_rows)
+        read = self.context.attend(_rows(inputs.queries, anchor_rows), context, ~present)
+        token = _rows(inputs.first, anchor_rows) + read
+        return self.decision(token + self.feed_forward(token))
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """``x[index]`` for an index of several dimensions, by the faster way."""
+    return x.index_select(0, index.flatten()).unflatten(0, index.shape)
+
+
+class MatchingInputs(NamedTuple):
+    """What matching needs of each instance.
+
+    Attributes:
+        first: (batch, width) the anchor's first token, read.
+        queries: (batch, heads, width) its queries, see :meth:`Attention.queries`.
+        context: (batch, context tokens, width) the others' tokens, normalised.
+        present: (batch, context tokens) booleans.
+    """
+
+    first: Tensor
+    queries: Tensor
+    context: Tensor
+    present: Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head attention, normalised before. Its parts can be called one by one, to share them between pairs.
+
+    With x a token to read, K_h and V_h the maps of head h to keys and values, and q_h the query, the score is
+    q_hᵀ(K_h x) = (K_hᵀ q_h)ᵀx, and what is read Σ w (V_h x) = V_h Σ w x: keys and values of many tokens for a few
+    queries are never formed. Keys need no offset, as softmax does not see it, and the output has that of the values.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.query = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
+        # the maps behind have gains of their own
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        bound = width**-0.5
+        self.key = nn.Parameter(torch.empty(heads, width // heads, width).uniform_(-bound, bound))
+        self.value = nn.Parameter(torch.empty(heads, width, width // heads).uniform_(-bound, bound))
+        self.output = nn.Linear(width, width)
+
+    def queries(self, x: Tensor) -> Tensor:
+        """K_hᵀ q_h/√w of each head h of ``x`` (batch, tokens, width); (batch, tokens, heads, width)."""
+        heads, size, _ = self.key.shape
+        return torch.einsum("bthe,hew->bthw", self.query(x).unflatten(-1, (heads, size)) / size**0.5, self.key)
+
+    def attend(self, queries: Tensor, context: Tensor, absent: Tensor | None = None) -> Tensor:
+        """What the queries read of the normalised ``context``, without the tokens that are ``absent``.
+
+        Args:
+            queries: (batch, queries, heads, width) from :meth:`queries`.
+            context: (batch, tokens, width).
+            absent: (batch, tokens) booleans.
+
+        Returns:
+            (batch, queries, width).
+        """
+        scores = queries.flatten(1, 2) @ context.mT
+        if absent is not None and absent.any():
+            scores = scores.masked_fill(absent[:, None], -torch.inf)
+        read = (scores.softmax(dim=-1) @ context).view_as(queries)
+        return self.output(torch.einsum("bqhw,hwe->bqhe", read, self.value).flatten(2))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Tokens (batch, tokens, width) that have read ``context`` (batch, any number, width), plus themselves."""
+        return x + self.attend(self.queries(x), self.norm(context))
+
+
+def feed_forward(width: int) -> nn.Module:
+    """The transformer's feed-forward block, normalised before."""
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+
+class Heads(nn.Module):
+    """The heads that work on several modalities at once."""
+
+    def __init__(self, modalities: Sequence[str], anchor: str, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.fused = FusedHead([name for name in modalities if name != anchor], settings.dimension)
+        self.matching = MatchingHead(settings)

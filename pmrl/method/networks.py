@@ -1,0 +1,90 @@
+"""The network that all methods share: standardised features, encoders with projections, and the joint heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pmrl.data.dataset import Dataset
+from pmrl.method.embeddings import Batch, Embeddings
+from pmrl.method.encoders import Encoders
+from pmrl.method.heads import Heads
+from pmrl.method.sizes import NetworkSettings, Shape
+from pmrl.records import PRETRAIN
+
+
+class Standardize(nn.Module):
+    """Centres and scales each feature by the statistics of the pre-training part.
+
+    A feature that hardly varies there is centred only. The statistics are part of the checkpoint.
+    """
+
+    def __init__(self, examples: np.ndarray) -> None:
+        super().__init__()
+        flat = examples.reshape(-1, examples.shape[-1]).astype(np.float64)
+        deviation = flat.std(axis=0)
+        deviation[deviation < 1e-6] = 1.0
+        self.register_buffer("mean", torch.from_numpy(flat.mean(axis=0)).float())
+        self.register_buffer("deviation", torch.from_numpy(deviation).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, features) in any float type to float32 of mean 0 and deviation 1."""
+        return (x.float() - self.mean) / self.deviation
+
+
+class Network(nn.Module):
+    """Standardised features, encoders of all modalities of a data set, and the heads.
+
+    Args:
+        dataset: gives the sizes of features and tokens, and the statistics of the pre-training part.
+        settings: sizes of the networks.
+        encoders: makes the module that encodes all modalities, see :class:`Encoders`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: NetworkSettings,
+        encoders: Callable[[Mapping[str, Shape], NetworkSettings], nn.Module] = Encoders,
+    ) -> None:
+        super().__init__()
+        self.anchor = dataset.anchor
+        self.pooled, self.tokens, shapes = nn.ModuleDict(), nn.ModuleDict(), {}
+        rows = dataset.indices(PRETRAIN)
+        for name in dataset.modalities:
+            known = rows[dataset.present[name][rows]]
+            self.pooled[name] = Standardize(dataset.pooled[name][known])
+            self.tokens[name] = Standardize(dataset.tokens[name][known])
+            shapes[name] = Shape(dataset.pooled[name].shape[1], dataset.tokens[name].shape[1:])
+        self.encoders = encoders(shapes, settings)
+        self.heads = Heads(dataset.modalities, dataset.anchor, settings)
+
+    def standardize(self, batch: Batch) -> Batch:
+        """Stored features as float32 of mean 0 and deviation 1 in the pre-training part."""
+        pooled = {name: layer(batch.pooled[name]) for name, layer in self.pooled.items()}
+        tokens = {name: layer(batch.tokens[name]) for name, layer in self.tokens.items()}
+        return Batch(pooled, tokens, batch.present)
+
+    def encode(self, batch: Batch) -> Embeddings:
+        """Embed standardised features; modalities keep the data card's order."""
+        vectors, tokens = self.encoders(batch)
+        return Embeddings(vectors, tokens, batch.present, self.anchor, self.heads)
+
+    def forward(self, batch: Batch) -> Embeddings:
+        """Embed stored features."""
+        return self.encode(self.standardize(batch))
+
+
+@torch.no_grad()
+def embed(network: Network, batch: Batch, chunk: int = 2048) -> Embeddings:
+    """Embed any number of instances in evaluation mode, ``chunk`` at a time."""
+    network.eval()
+    parts = [network(batch.rows(slice(start, start + chunk))) for start in range(0, len(batch), chunk)]
+
+    def joined(pick: str) -> dict[str, Tensor]:
+        return {m: torch.cat([getattr(part, pick)[m] for part in parts]) for m in parts[0].modalities}
+
+    return Embeddings(joined("vectors"), joined("tokens"), joined("present"), network.anchor, network.heads)

@@ -1,0 +1,122 @@
+"""Gathering the runs of a study into the tables that ``pmrl.records`` describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pmrl.errors import UserError
+from pmrl.files import read_json, replacing, write_json
+from pmrl.records import COLLECTED, COMPLETE, DESCRIPTION, FIGURE_TABLES, FOUNDATION, METHODS_FILE, RUN_TABLES, TABLES
+
+
+def collect_runs(folders: Iterable[Path], results: Path) -> None:
+    """Gather runs into the tables of every run and ``methods.json``, under ``results``.
+
+    ``COMPLETE`` is removed: only the workflow, which knows what the study is made of, can say that nothing is missing.
+
+    Raises:
+        UserError: there is no run, a run's file is missing or damaged, or two methods have one title.
+    """
+    folders = [Path(folder) for folder in folders]
+    if not folders:
+        raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
+    methods = method_descriptions(folders)
+    results = Path(results)
+    (results / COMPLETE).unlink(missing_ok=True)
+    for name in RUN_TABLES:
+        write_table(results / TABLES[name], gathered([folder / TABLES[name] for folder in folders], categories=True))
+    for name in FIGURE_TABLES:
+        merge([path for folder in folders if (path := folder / TABLES[name]).exists()], results / TABLES[name])
+    write_json(results / METHODS_FILE, methods)
+    write_json(results / COLLECTED, [folder.as_posix() for folder in folders])
+
+
+def collect_sweeps(files: Iterable[Path], results: Path) -> None:
+    """Gather the files of sensitivity sweeps into one table under ``results``; without any, an older one goes.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    merge([Path(file) for file in files], Path(results) / TABLES["sweep"])
+
+
+def collected_runs(results: Path) -> list[Path]:
+    """The folders of the runs that were collected last; none if nothing was."""
+    path = Path(results) / COLLECTED
+    return [Path(folder) for folder in read_json(path)] if path.exists() else []
+
+
+def gathered(paths: Iterable[Path], categories: bool = False) -> pa.Table:
+    """The rows of some tables as one, with its texts as ``categories`` if asked for."""
+    tables = [read_table(path, categories) for path in paths]
+    # an empty table has no types of its own and would turn numbers into texts
+    tables = [table for table in tables if table.num_rows] or tables[:1]
+    return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().replace_schema_metadata()
+
+
+def merge(paths: list[Path], target: Path) -> None:
+    """Write the rows of some tables as one; without any, an older ``target`` goes."""
+    if not paths:
+        target.unlink(missing_ok=True)
+        return
+    write_table(target, gathered(paths))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a parquet table, whole or not at all."""
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_table(path: Path, categories: bool = False) -> pa.Table:
+    """A parquet table, with its texts as ``categories`` if asked for, or a UserError that names the file."""
+    try:
+        texts = [field.name for field in pq.read_schema(path) if categories and is_text(field.type)]
+        return pq.read_table(path, read_dictionary=texts)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). Delete the run's folder and run again.") from error
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether an Arrow type holds texts."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def busy_seconds(results: Path, since: float) -> float:
+    """Seconds that runs and sweeps written after the time ``since`` spent training and evaluating, summed."""
+    logs = [*(Path(results) / "runs").rglob(DESCRIPTION), *(Path(results) / "sweep").glob("*.json")]
+    return sum(read_json(path)["busy_seconds"] for path in logs if path.stat().st_mtime > since)
+
+
+def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Title, reference, colour, variants and sizes (per data set) of each method, in order of appearance.
+
+    Raises:
+        UserError: two methods have one title, so that tables could not tell them apart.
+    """
+    methods: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        run = read_json(folder / DESCRIPTION)
+        entry = methods.setdefault(
+            run["method"],
+            {"title": run["title"], "reference": run["reference"], "color": run["color"], "variants": []},
+        )
+        entry.setdefault("parameters", {})[run["dataset"]] = run.get("parameters", {})
+        if run["method"] == FOUNDATION:
+            entry["title"] = f"Foundation ({run['title']})"
+        if run["variant"] not in entry["variants"]:
+            entry["variants"].append(run["variant"])
+    named: dict[str, str] = {}
+    for method, entry in methods.items():
+        other = named.setdefault(entry["title"], method)
+        if other != method:
+            raise UserError(
+                f"The methods {other!r} and {method!r} have the same title, {entry['title']!r}. Give each its own, in "
+                "its file."
+            )
+    return methods

@@ -1,0 +1,164 @@
+"""What several tables and figures measure by: recalls of pairs, of the anchor, under corruption, and hits per item."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+
+from pmrl.records import (
+    ANCHOR,
+    AUDIO,
+    CLEAN,
+    CORRUPTIONS,
+    COSINE,
+    GAUSSIAN,
+    MISMATCHED,
+    MISSING,
+    MISSING_TRAINING,
+    OTHERS,
+    OWN,
+    TEXT,
+    ZERO_SHOT,
+)
+from pmrl.reporting.contrasts import Hits
+from pmrl.reporting.results import Results
+
+ALL, WITHOUT_ANCHOR = "all", "other"  # scopes of pairs, beside those with the ANCHOR
+OWN_RERANKED = "own_reranked"
+TASKS = {
+    OWN: "own score, anchor → others",
+    OWN_RERANKED: "own score, re-ranked, anchor → others",
+    ALL: "all pairs, cosine",
+    ANCHOR: "pairs with the anchor, cosine",
+    WITHOUT_ANCHOR: "pairs without the anchor, cosine",
+}
+CORRUPTION_TITLES = {
+    GAUSSIAN: "Gaussian noise on the input",
+    MISSING: "modality missing at test time",
+    MISSING_TRAINING: "modality missing in training and at test time",
+    MISMATCHED: "mismatched pairs in training",
+}
+UNITS = {
+    GAUSSIAN: "noise / standard deviation",
+    MISSING: "missing (%)",
+    MISSING_TRAINING: "missing (%)",
+    MISMATCHED: "mismatched (%)",
+}
+CORRUPTED_RUN = ["dataset", "corruption", "method", "variant", "seed"]
+
+Contestant = tuple[str, str]
+
+
+def pairs(results: Results, dataset: str, scope: str = ALL) -> list[tuple[str, str]]:
+    """Ordered pairs of the data set's modalities: "all", those with the "anchor", or the "other" ones."""
+    anchor = results.anchor(dataset)
+    everything = permutations(results.cards[dataset]["modalities"], 2)
+    return [pair for pair in everything if scope == ALL or (anchor in pair) == (scope == ANCHOR)]
+
+
+def text_and_audio(results: Results) -> dict[str, tuple[str, str]]:
+    """{data set: (its text, its audio)}, for the data sets whose anchor is a text beside an audio modality."""
+    found = {}
+    for dataset, card in results.cards.items():
+        kinds = {modality: about["kind"] for modality, about in card["modalities"].items()}
+        audio = [modality for modality, kind in kinds.items() if kind == AUDIO]
+        if audio and kinds[card["anchor"]] == TEXT:
+            found[dataset] = (card["anchor"], audio[0])
+    return found
+
+
+def recalls(results: Results, corrupted: bool = False) -> pd.DataFrame:
+    """Recall@1 by cosine of single modalities, on clean or on corrupted data: a row per run and ordered pair."""
+    records = results.records
+    chosen = records["metric"].eq("recall@1") & records["corruption"].ne(CLEAN).eq(corrupted)
+    records = records[chosen & records["score"].eq(COSINE) & ~records["reranked"]]
+    return records.merge(_wanted(results, ALL))
+
+
+def pair_means(results: Results, records: pd.DataFrame, scope: str = ALL) -> pd.DataFrame:
+    """Mean of `recalls` over the scope's pairs, per run, corruption and level."""
+    keys = ["dataset", "method", "variant", "regime", "corruption", "level"]
+    return seed_means(records, _wanted(results, scope), keys).assign(scope=scope)
+
+
+def _wanted(results: Results, scope: str) -> pd.DataFrame:
+    rows = [(dataset, *pair) for dataset in results.datasets for pair in pairs(results, dataset, scope)]
+    return pd.DataFrame(rows, columns=["dataset", "query", "gallery"])
+
+
+def seed_means(records: pd.DataFrame, wanted: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Mean value over the wanted tasks, per ``keys`` and seed; a run that lacks a task has no such mean.
+
+    Args:
+        records: tidy records of one metric.
+        wanted: the tasks, as columns of the records; those that are also ``keys`` name what is averaged separately.
+        keys: what, with the seed, names a run.
+
+    Returns:
+        ``keys``, seed and value.
+    """
+    asked = wanted.groupby([column for column in wanted if column in keys]).size().rename("asked").reset_index()
+    groups = records.merge(wanted).groupby([*keys, "seed"], sort=False)["value"]
+    runs = groups.agg(value="mean", found="count").reset_index().merge(asked)
+    return runs[runs["found"] == runs["asked"]].drop(columns=["found", "asked"])
+
+
+def clean_recalls(results: Results) -> pd.DataFrame:
+    """Recall@1 on clean data, not re-ranked, of all tasks and scores."""
+    records = results.records
+    clean = records["metric"].eq("recall@1") & records["corruption"].eq(CLEAN)
+    return records[clean & ~records["reranked"]]
+
+
+def against(records: pd.DataFrame, contestant: Contestant) -> pd.DataFrame:
+    """``gain``: the contestant's value minus each other one's, for the same seed and pair."""
+    keys = ["dataset", "regime", "seed", "query", "gallery"]
+    own = records["method"].eq(contestant[0]) & records["variant"].eq(contestant[1])
+    both = records[~own].merge(records.loc[own, [*keys, "value"]], on=keys, suffixes=("", "_own"))
+    return both.assign(gain=both["value_own"] - both["value"])
+
+
+def hits(results: Results, tables: Hits, dataset: str, task: str, contestant: Contestant) -> pd.DataFrame | None:
+    """Seed × item hits at rank 1 of a method at one of the ``TASKS``, or None where nothing is recorded."""
+    if task in (OWN, OWN_RERANKED):
+        return tables.table(dataset, contestant, (OWN, task == OWN_RERANKED), [results.sides(dataset)])
+    return tables.table(dataset, contestant, (COSINE, False), pairs(results, dataset, task))
+
+
+def corruption_curves(results: Results) -> pd.DataFrame:
+    """Recall@1 of every run, corruption and level; clean records are level 0 of each corruption."""
+    parts = []
+    for kind in CORRUPTIONS:
+        measured = _anchor_means if kind.startswith(MISSING) else _corrupted_pair_means
+        noisy = measured(results, kind)
+        if len(noisy):
+            parts += [noisy, measured(results, CLEAN).assign(corruption=kind, level=0.0)]
+    if not parts:
+        return pd.DataFrame(columns=[*CORRUPTED_RUN, "level", "value"])
+    every = pd.concat(parts)
+    return every[every["regime"].eq(ZERO_SHOT)].drop_duplicates([*CORRUPTED_RUN, "level"])
+
+
+def _corrupted_pair_means(results: Results, corruption: str) -> pd.DataFrame:
+    """Mean recall@1 by cosine over all ordered pairs of modalities, per run and level."""
+    records = recalls(results, corrupted=corruption != CLEAN)
+    return pair_means(results, records[records["corruption"].eq(corruption)])
+
+
+def _anchor_means(results: Results, corruption: str) -> pd.DataFrame:
+    """Mean recall@1 by the own score from the anchor to all others and back, per run and level.
+
+    Modalities that are missing leave single pairs as they are; it is sets of modalities that they hurt.
+    """
+    records = results.records
+    chosen = records["metric"].eq("recall@1") & records["score"].eq(OWN) & ~records["reranked"]
+    chosen &= records["corruption"].eq(corruption) & (records[["query", "gallery"]] == OTHERS).any(axis=1)
+    groups = records[chosen].groupby([*CORRUPTED_RUN, "regime", "level"], sort=False)["value"]
+    runs = groups.agg(value="mean", count="count").reset_index()
+    return runs[runs["count"] == 2].drop(columns="count")
+
+
+def level_in_unit(corruption: str, level: np.ndarray) -> np.ndarray:
+    """Levels as ``UNITS`` names them: fractions become percent."""
+    return level if corruption == GAUSSIAN else 100 * level

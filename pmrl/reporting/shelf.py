@@ -1,0 +1,131 @@
+"""What the items of a data set look like to a person, each as its modality holds it: a picture, a text, or numbers."""
+
+import io
+import textwrap
+from functools import cached_property
+from unicodedata import east_asian_width
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from pmrl.data import store
+from pmrl.records import MEASUREMENT, TEST
+from pmrl.reporting import style
+from pmrl.reporting.results import Results
+
+FEATURES = 24  # shown of a modality without views
+DEVIATIONS = 3.0  # of a feature; what lies beyond is drawn as if it lay there
+LETTERS, LINES = 10, 5  # of a text in a square panel
+# Stands after each letter that is twice as wide as others, so that the letters of a line can be counted.
+_FILLER = "\u200b"
+
+
+class Shelf:
+    """One data set's items for figures; what is not asked for is not read.
+
+    Args:
+        results: the results folder; the figure declares "stores".
+        dataset: the data set's name.
+
+    Attributes:
+        items: the table of items.
+    """
+
+    def __init__(self, results: Results, dataset: str) -> None:
+        self._folder = results.store(dataset)
+        self._kinds = {
+            name: about.get("kind", MEASUREMENT) for name, about in results.cards[dataset]["modalities"].items()
+        }
+        self._views: dict[str, dict[str, bytes | str]] = {}
+        self.items = pd.read_parquet(self._folder / store.ITEMS)
+
+    @property
+    def modalities(self) -> list[str]:
+        """All modalities in the card's order."""
+        return list(self._kinds)
+
+    def shown(self, *kinds: str) -> list[str]:
+        """The modalities of these kinds that have views."""
+        return [name for name, kind in self._kinds.items() if kind in kinds and self.views(name)]
+
+    def views(self, modality: str) -> dict[str, bytes | str]:
+        """By item id, the picture (PNG) or the text that shows an item."""
+        if modality not in self._views:
+            self._views[modality] = store.read_views(self._folder, modality)
+        return self._views[modality]
+
+    def features(self, modality: str) -> np.ndarray:
+        """The first features, (items, at most FEATURES), in standard deviations of the test part; NaN where absent."""
+        values, present = self._dataset.pooled[modality][:, :FEATURES], self._dataset.present[modality]
+        tested = present & (self.items["split"] == TEST).to_numpy()
+        test = values[tested if tested.any() else present]
+        scaled = (values - test.mean(axis=0)) / np.maximum(test.std(axis=0), 1e-6)
+        return np.where(present[:, None], scaled, np.nan)
+
+    @cached_property
+    def _dataset(self) -> store.Dataset:
+        return store.load(self._folder, verify=False)
+
+    def show(self, axes: Axes, item: str, modality: str, width: float = 1.0) -> None:
+        """Draw an item as its modality shows it to a person; without a view, its features as bars.
+
+        Args:
+            axes: the panel.
+            item: the item's id.
+            modality: the modality's name.
+            width: of the panel, where its height is 1.
+        """
+        frame(axes, width)
+        view = self.views(modality).get(item)
+        if isinstance(view, bytes):
+            show_picture(axes, view)
+        elif view is not None:
+            show_text(axes, wrap(view, round(LETTERS * width), LINES))
+        else:
+            row = int((self.items["id"] == item).to_numpy().argmax())
+            show_features(axes, self.features(modality)[row])
+            axes.text(width / 2, 0.04, modality, ha="center", va="bottom", fontsize=5, color=style.PALE)
+
+
+def frame(axes: Axes, width: float = 1.0) -> None:
+    """Make an empty panel of height 1 in its own coordinates."""
+    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(0, 1))
+    axes.set_box_aspect(1 / width)
+
+
+def show_picture(axes: Axes, png: bytes) -> None:
+    """A picture in its own proportions, as large as the panel allows."""
+    pixels = plt.imread(io.BytesIO(png))
+    panel = axes.get_xlim()[1]
+    rows, columns = pixels.shape[:2]
+    scale = 0.45 * min(panel / columns, 1 / rows)
+    x, y = scale * columns, scale * rows
+    place = (panel / 2 - x, panel / 2 + x, 0.5 - y, 0.5 + y)
+    axes.imshow(pixels, extent=place, cmap="gray", vmin=0, vmax=1, aspect="auto")
+    axes.set(xlim=(0, panel), ylim=(0, 1))
+
+
+def show_text(axes: Axes, text: str, size: float = 5.5) -> None:
+    """A text in the middle of a panel, in whatever script."""
+    middle = axes.get_xlim()[1] / 2
+    fonts = {"fontsize": size, "family": style.text_family(), "parse_math": False}
+    axes.text(middle, 0.5, text, ha="center", va="center", **fonts)
+
+
+def show_features(axes: Axes, deviations: np.ndarray) -> None:
+    """One bar per feature, up or down from the middle by its standard deviations."""
+    panel, middle, reach = axes.get_xlim()[1], 0.58, 0.36
+    step = 0.9 * panel / len(deviations)
+    places = 0.05 * panel + step * (np.arange(len(deviations)) + 0.5)
+    lengths = reach * np.clip(deviations, -DEVIATIONS, DEVIATIONS) / DEVIATIONS
+    axes.bar(places, lengths, 0.8 * step, bottom=middle, color=style.PALE)
+    axes.hlines(middle, 0.05 * panel, 0.95 * panel, color=style.PALE, linewidth=0.4)
+    axes.set(xlim=(0, panel), ylim=(0, 1))
+
+
+def wrap(text: str, letters: int, lines: int) -> str:
+    """At most so many lines of so many letters, wide ones counted twice; what does not fit is cut."""
+    counted = "".join(letter + _FILLER * (east_asian_width(letter) in "WF") for letter in text)
+    return "\n".join(textwrap.wrap(counted, letters, max_lines=lines, placeholder="…")).replace(_FILLER, "")

@@ -1,0 +1,222 @@
+"""One training loop for all methods: AdamW, linear warm-up and decay, the same batches for every method.
+
+Stages: ``foundation`` (shared warm start), ``continued`` (each method's own objective on the pre-training
+part), ``fine_tuned`` (on the target's training split) and ``scratch`` (``continued`` without the foundation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pmrl.data.dataset import Dataset
+from pmrl.errors import UserError
+from pmrl.method.base import Method, blaming
+from pmrl.method.embeddings import Batch, Embeddings
+from pmrl.method.networks import Network
+from pmrl.records import MISMATCHED, MISSING, MISSING_TRAINING, VALIDATION
+from pmrl.seeds import derived_seed
+from pmrl.training.corruption import drop_modalities, mismatch
+
+ADAM_BETAS = (0.9, 0.98)
+WEIGHT_DECAY = 0.01
+WARM_UP = 0.1
+GRADIENT_CLIP = 5.0
+CURVE_POINTS = 10
+CURVE_INSTANCES = 256  # of the validation split, whose spectra are logged
+
+
+@dataclass
+class Curves:
+    """Quantities logged while training, as rows (step, quantity, value)."""
+
+    rows: list[tuple[int, str, float]] = field(default_factory=list)
+
+    def add(self, step: int, values: dict[str, float]) -> None:
+        """Log several quantities at one step."""
+        self.rows.extend((step, name, float(value)) for name, value in values.items())
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage trains on.
+
+    Attributes:
+        name: foundation, continued, fine_tuned or scratch.
+        split: the split whose instances are trained on.
+        steps: optimiser steps.
+        batch_size: instances in a batch.
+        mismatched: percent of the training instances whose other modalities are another instance's.
+        missing: percent of the modalities that are missing at random, the anchor among them.
+    """
+
+    name: str
+    split: str
+    steps: int
+    batch_size: int
+    mismatched: float = 0.0
+    missing: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The name of the stage's files."""
+        corruptions = {MISMATCHED: self.mismatched, MISSING: self.missing}
+        return "_".join([self.name, *(f"{kind}_{level:g}" for kind, level in corruptions.items() if level)])
+
+
+def batch_indices(size: int, batch_size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
+    """Index batches of ``size`` instances: a fresh permutation each epoch, incomplete batches dropped."""
+    generator = np.random.default_rng(seed)
+    remaining = steps
+    while True:
+        order = generator.permutation(size)
+        for start in range(0, size - batch_size + 1, batch_size):
+            if remaining == 0:
+                return
+            remaining -= 1
+            yield order[start : start + batch_size]
+
+
+def learning_rate_factor(step: int, steps: int) -> float:
+    """Linear warm-up over the first tenth of the steps, then linear decay to zero."""
+    warm = max(1, round(WARM_UP * steps))
+    return (step + 1) / warm if step < warm else (steps - step) / max(1, steps - warm)
+
+
+Watch = Callable[[dict[str, Tensor] | None, Embeddings], dict[str, float]]
+"""What is logged beside the loss: ``watch(terms, embeddings)`` of a training batch before its backward pass, and
+``watch(None, embeddings)`` of held-out instances after it."""
+
+
+def train_stage(
+    network: Network,
+    method: Method,
+    dataset: Dataset,
+    stage: Stage,
+    seed: int,
+    device: torch.device,
+    watch: Watch | None = None,
+) -> Curves:
+    """Train ``network`` and ``method`` in place and return what was logged.
+
+    Raises:
+        UserError: the batch is larger than the split, the method's loss or fit fails, or a loss term is not finite.
+    """
+    torch.manual_seed(derived_seed("noise", stage.name, dataset.card.name, seed))
+    examples = training_examples(dataset, stage, seed, device)
+    if method.closed_form:
+        with blaming(method, "fit"):
+            method.fit(network, examples)
+        network.eval()
+        return Curves()
+    examples = network.standardize(examples)
+    held_out = network.standardize(Batch.from_dataset(dataset, dataset.indices(VALIDATION)[:CURVE_INSTANCES], device))
+    curves, optimizer = Curves(), Optimizer(network, method, stage.steps)
+    every = max(1, stage.steps // CURVE_POINTS)
+    seed_of_batches = derived_seed("batches", stage.name, dataset.card.name, seed)
+    order = batch_indices(len(examples), stage.batch_size, stage.steps, seed_of_batches)
+    title = f"{dataset.card.name} {stage.name} {seed}"
+    network.train()
+    for step, index in enumerate(tqdm(order, total=stage.steps, desc=title, disable=None, leave=False)):
+        logged = step % every == 0 or step == stage.steps - 1
+        batch = examples.rows(torch.from_numpy(index).to(device))
+        curves.add(step, training_step(network, method, batch, optimizer, step, watch if logged else None))
+        if logged and watch is not None:
+            curves.add(step, watched(network, held_out, watch))
+    network.eval()
+    return curves
+
+
+def training_examples(dataset: Dataset, stage: Stage, seed: int, device: torch.device) -> Batch:
+    """The instances that a stage trains on, corrupted as it asks.
+
+    Raises:
+        UserError: they are fewer than a batch.
+    """
+    rows = dataset.indices(stage.split)
+    if stage.batch_size > len(rows):
+        raise UserError(
+            f"Data set {dataset.card.name!r}: the batch of {stage.batch_size} is larger than the split "
+            f"{stage.split!r} ({len(rows)} instances). Set training.batch_size to {len(rows)} or less."
+        )
+    examples = Batch.from_dataset(dataset, rows, device)
+    if stage.mismatched:
+        draw = derived_seed("corruption", MISMATCHED, stage.mismatched, dataset.card.name, seed)
+        examples = mismatch(examples, dataset.anchor, stage.mismatched, draw)
+    if stage.missing:
+        draw = derived_seed("corruption", MISSING_TRAINING, stage.missing, dataset.card.name, seed)
+        examples = drop_modalities(examples, None, stage.missing, draw)
+    return examples
+
+
+class Optimizer:
+    """AdamW on the network and the method's own parameters, with clipped gradients and a schedule of ``steps``."""
+
+    def __init__(self, network: Network, method: Method, steps: int) -> None:
+        self.parameters = [*network.parameters(), *method.parameters()]
+        rate = method.hyperparameters.learning_rate
+        self.adam = torch.optim.AdamW(self.parameters, lr=rate, betas=ADAM_BETAS, weight_decay=WEIGHT_DECAY, fused=True)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, lambda step: learning_rate_factor(step, steps))
+
+    def update(self) -> float:
+        """Change the parameters by their gradients; the norm that these had before they were clipped."""
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP)
+        self.adam.step()
+        self.schedule.step()
+        return norm.item()
+
+
+def training_step(
+    network: Network, method: Method, batch: Batch, optimizer: Optimizer, step: int, watch: Watch | None
+) -> dict[str, float]:
+    """One update on standardised instances; what is logged of it, the loss terms only where the step is watched."""
+    embeddings = network.encode(batch)
+    with blaming(method, "loss"):
+        terms = method.loss(embeddings)
+        loss = check_finite(terms, method, step)
+    optimizer.adam.zero_grad(set_to_none=True)
+    with blaming(method, "the gradient of loss"):
+        values = watch(terms, embeddings) if watch is not None else {}
+        loss.backward()
+    values["gradient_norm"] = optimizer.update()
+    if watch is not None:
+        values |= {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+    return values
+
+
+@torch.no_grad()
+def watched(network: Network, held_out: Batch, watch: Watch) -> dict[str, float]:
+    """What is logged of held-out instances, in evaluation mode."""
+    network.eval()
+    values = watch(None, network.encode(held_out))
+    network.train()
+    return values
+
+
+class Diverged(UserError):
+    """A loss term became NaN or infinite while training."""
+
+
+def check_finite(terms: dict[str, Tensor], method: Method, step: int) -> Tensor:
+    """The sum of the loss terms.
+
+    Raises:
+        UserError: a term is not a scalar; the message names the method and the term.
+        Diverged: a term is NaN or infinite; the message names the method, the term and the step.
+    """
+    for name, term in terms.items():
+        if term.shape:
+            raise UserError(
+                f"Method {method.title!r}: loss term {name!r} has the shape {tuple(term.shape)}; expected a scalar."
+            )
+        if not torch.isfinite(term):
+            raise Diverged(
+                f"Method {method.title!r}: loss term {name!r} is {term.item()} at step {step}. "
+                "Expected a finite number; look at the method's loss and its hyper-parameters."
+            )
+    return torch.stack(tuple(terms.values())).sum()

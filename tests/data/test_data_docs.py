@@ -1,0 +1,67 @@
+"""The walk-through of docs/adding_a_dataset.md does what it says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pmrl import cli, discovery
+from pmrl.data import store
+from pmrl.data.sources import emoji, kanji, molecules
+from pmrl.records import KINDS
+from pmrl.study.config import default_batch_size
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding_a_dataset.md"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_example_works_word_for_word(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,), (card,), (command,), (report,) = blocks("python"), blocks("yaml"), blocks("sh"), blocks("text")
+    subprocess.run([sys.executable, "-c", code], check=True)
+    Path("datasets/birds/card.yaml").write_text(card, encoding="utf-8")
+
+    assert cli.main(command.split()[1:]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(report)
+    assert "training.batch_size" not in printed
+    assert not (tmp_path / "results").exists()
+
+    assert "birds" in discovery.data_sets()
+    assert cli.main(["prepare", "birds"]) == 0
+    dataset = store.load(tmp_path / "results" / "data" / "birds")
+    assert dataset.tokens["song"].shape == (400, 3, 4)
+    assert (~dataset.present["description"]).sum() == 40
+    assert {name: modality.kind for name, modality in dataset.card.modalities.items()} == {
+        "song": "audio",
+        "description": "text",
+    }
+    assert len(dataset.views["description"]) == 360
+    assert min(dataset.card.counts[split] for split in ("pretrain", "train")) >= default_batch_size()
+
+
+def test_the_page_tells_the_default_batch_size():
+    assert f"`training.batch_size` items each: {default_batch_size()}," in PAGE.read_text(encoding="utf-8")
+
+
+def test_every_key_of_the_card_is_explained():
+    from pmrl.data.own import _MODALITY, SCHEMA
+
+    page = PAGE.read_text(encoding="utf-8")
+    for key in [*SCHEMA["properties"], *_MODALITY["properties"]]:
+        assert f"`{key}`" in page
+    for kind in KINDS:
+        assert f"`{kind}`" in page
+
+
+def test_the_counts_on_the_page_are_those_of_the_data():
+    page = (PAGE.parent / "datasets.md").read_text(encoding="utf-8")
+    for source in (emoji, kanji, molecules):
+        table = source.read_table()
+        counts = table["split"].value_counts()
+        numbers = [len(table), table["group"].nunique(), *(counts[split] for split in store.SPLITS)]
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{source.CARD.name}` |"))
+        assert row.endswith("| " + " | ".join(f"{number:,}" for number in numbers) + " |")

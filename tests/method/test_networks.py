@@ -1,0 +1,61 @@
+"""The shared networks against the same computation done plainly."""
+
+import torch
+from example_data import synthetic_dataset
+from torch import nn
+from torch.nn import functional
+
+from pmrl.method.embeddings import Batch
+from pmrl.method.heads import Attention, NetworkSettings
+from pmrl.method.networks import Encoders, Network, Shape
+
+SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2)
+
+
+def test_attention_is_that_of_torch():
+    """Multi-head attention with the same weights, as PyTorch has it, tokens missing."""
+    torch.manual_seed(0)
+    ours, reference = Attention(8, 2), torch.nn.MultiheadAttention(8, 2, batch_first=True)
+    x, context = torch.randn(3, 4, 8), torch.randn(3, 5, 8)
+    absent = torch.rand(3, 5) < 0.4
+    absent[:, 0] = False
+    query, offset = ours.query[1], torch.randn(8)  # any offset of the keys: softmax does not see it
+    with torch.no_grad():
+        maps = [query.weight, ours.key.flatten(0, 1), ours.value.mT.flatten(0, 1)]
+        reference.in_proj_weight.copy_(torch.cat(maps))
+        reference.in_proj_bias.copy_(torch.cat([query.bias, offset, torch.zeros(8)]))
+        reference.out_proj.load_state_dict(ours.output.state_dict())
+    keys = ours.norm(context)
+    expected, _ = reference(ours.query[0](x), keys, keys, key_padding_mask=absent)
+    found = ours.attend(ours.queries(x), keys, absent)
+    torch.testing.assert_close(found, expected)
+
+
+def test_encoding_all_modalities_at_once_is_encoding_each_alone():
+    dataset = synthetic_dataset(absent=0.3)
+    torch.manual_seed(0)
+    network = Network(dataset, SMALL).eval()
+    batch = network.standardize(Batch.from_dataset(dataset, dataset.indices("test"), torch.device("cpu")))
+    encoders = network.encoders
+    vectors, tokens = encoders(batch)
+    for i, name in enumerate(dataset.modalities):
+        present = batch.present[name]
+        hidden = functional.gelu(encoders.first[name](batch.pooled[name][present]))
+        hidden = functional.gelu(hidden @ encoders.second.weight[i] + encoders.second.bias[i])
+        projected = functional.layer_norm(hidden, (16,)) @ encoders.projection.weight[i] + encoders.projection.bias[i]
+        torch.testing.assert_close(vectors[name][present], functional.normalize(projected[:, :16], dim=1))
+        torch.testing.assert_close(tokens[name][present][:, 0], projected[:, 16:])
+        following = batch.tokens[name][present] @ encoders.tokens[name].weight.T + encoders.position[name]
+        torch.testing.assert_close(tokens[name][present][:, 1:], following)
+        assert not vectors[name][~present].any() and not tokens[name][~present].any()
+
+
+def test_layers_per_modality_start_like_linear_layers():
+    torch.manual_seed(0)
+    layer = Encoders(
+        {"a": Shape(9, (2, 4)), "b": Shape(3, (2, 4))}, NetworkSettings(hidden=400, dimension=300, width=100)
+    ).second
+    plain = nn.Linear(400, 400)
+    for values, reference in ((layer.weight, plain.weight), (layer.bias, plain.bias)):
+        assert values.abs().max() <= 400**-0.5
+        torch.testing.assert_close(values.std(), reference.std(), rtol=0.1, atol=0)
