@@ -2,9 +2,9 @@
 
 PYTHON ?= python3.11
 VENV := .venv
-BIN := $(abspath $(VENV))/bin
+BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+PIP := "$(BIN)/python" -m pip --disable-pip-version-check
 CORES ?= all
 CONFIG ?= config/config.yaml
 export PATH := $(BIN):$(PATH)
@@ -12,7 +12,7 @@ export PATH := $(BIN):$(PATH)
 .PHONY: reproduce test lint format manual lock benchmark tune report clean
 
 reproduce: $(READY)
-	snakemake --cores $(CORES) --configfile $(CONFIG)
+	snakemake --cores $(CORES) --configfile "$(CONFIG)"
 
 test: $(READY) lint
 	OMP_NUM_THREADS=1 pytest -m "not timing" -n auto --dist loadfile --no-loadscope-reorder
@@ -45,18 +45,18 @@ benchmark: $(READY)
 	python -m benchmarks.kernels --output results/benchmarks
 
 tune: $(READY)
-	snakemake tune --cores $(CORES) --configfile $(CONFIG)
-	pmrl tune --adopt --config $(CONFIG)
+	snakemake tune --cores $(CORES) --configfile "$(CONFIG)"
+	pmrl tune --adopt --config "$(CONFIG)"
 
 report: $(READY)
-	pmrl report --config $(CONFIG)
+	pmrl report --config "$(CONFIG)"
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name data ! -name reference ! -name README.md -exec rm -rf {} +
 	rm -rf .snakemake
 
 $(READY): pyproject.toml requirements.lock
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x "$(BIN)/python" || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --requirement requirements.lock
 	$(PIP) install --quiet --no-deps --editable .
 	touch $(READY)

@@ -1,9 +1,9 @@
 """PMRL (Liu, Xia, Ng, Chua: Principled Multimodal Representation Learning, arXiv 2507.17343, TPAMI 2026).
 
-Loss L^M + L^M′ + 0.1·IM: align the modalities of an instance by their singular values, keep instances apart by
-their leading directions, match instances. No modality is an anchor in L^M and L^M′; matching reads from the
-anchor's tokens, as in the paper it reads from the text. Its negatives are drawn by the cosine of the anchor's
-vector with other instances' leading directions, over τ2.
+The loss is L^M + L^M′ + 0.1·IM: it aligns the modalities of an instance by their singular values, keeps instances
+apart by their leading directions, and matches instances. L^M and L^M′ have no anchor modality; matching reads the
+anchor's tokens, where the paper reads the text. Its negatives are drawn by the softmax of the cosines between the
+anchor's vector and the instances' leading directions, divided by τ2.
 """
 
 import torch
@@ -20,13 +20,13 @@ QUERIES_AT_ONCE = 64
 def alignment_loss(singular_values: Tensor, temperature: float, mask: Tensor | None = None) -> Tensor:
     """L^M: cross-entropy of the logits σ_j/τ1 against the first class, in nats.
 
-    Only the singular values of present modalities enter the softmax: a trailing zero that an absent modality
-    leaves is not a direction to be suppressed. An instance with one modality, or none, has loss 0.
+    Only the singular values of present modalities enter the softmax: the trailing zero that stands for an absent
+    modality is not a direction to be suppressed. An instance with one modality, or none, has loss 0.
 
     Args:
         singular_values: ``(batch, modalities)``, descending, from :func:`pmrl.spectral.spectrum`.
         temperature: τ1 > 0.
-        mask: ``(batch, modalities)``, true where a modality is present; all are present if it is None.
+        mask: ``(batch, modalities)``, true where a modality is present; None means that all are present.
 
     Returns:
         Mean over the batch of −log softmax(σ/τ1)[1], a scalar; 0 for an empty batch.
@@ -52,15 +52,16 @@ def instance_regularization(direction: Tensor, temperature: float) -> Tensor:
         Mean over the batch, a scalar; 0 for an empty batch.
     """
     logits = inner_products(direction) / temperature
-    own = torch.arange(len(direction), device=direction.device)
-    return cross_entropy(logits, own, reduction="sum") / max(len(direction), 1)
+    target = torch.arange(len(direction), device=direction.device)
+    return cross_entropy(logits, target, reduction="sum") / max(len(direction), 1)
 
 
 def direction_contrast(z: Tensor, direction: Tensor, mask: Tensor, temperature: float) -> Tensor:
     """InfoNCE of the vectors of each modality against the leading directions of all instances, in nats.
 
-    Not in the paper. L^M is blind to sign and L^M′ sees no single modality, so from random weights neither tells
-    which instance a vector belongs to; here z_i^m must find u_i among all u_j, and u_i its z_i^m among all z_j^m.
+    Not in the paper. L^M ignores signs and L^M′ does not depend on single modalities, so in training from random
+    weights neither says which instance a vector belongs to. Here each z_i^m is matched with u_i among all u_j, and
+    each u_i with z_i^m among all z_j^m.
 
     Args:
         z: ``(batch, modalities, dimension)`` unit vectors.
@@ -79,9 +80,9 @@ class Pmrl(Method):
     """Alignment by the leading singular value.
 
     Scores: ``leading_direction`` is the cosine of the two sides' leading directions, ``centroid`` that of their
-    centroids, ``singular_value`` is σ1 of all vectors of both sides (blind to sign, as the theory has it), and
-    ``fused`` is the cosine with the fused head's vector, as in the authors' code, where that head gets no
-    gradient from PMRL.
+    centroids, ``singular_value`` is σ1 of all vectors of both sides (it ignores signs, as the theory does), and
+    ``fused`` is the cosine with the fused head's vector, as in the authors' code, where PMRL's loss gives that head
+    no gradient.
     """
 
     title = "PMRL"
@@ -97,9 +98,8 @@ class Pmrl(Method):
             alignment_weight: weight of L^M.
             regularization_weight: weight of L^M′.
             matching_weight: weight of IM.
-            direction_contrast_weight: weight of our own addition, off by default: each vector is told apart against
-                the leading directions of all instances, which training from random weights needs
-                (docs/from_scratch.md).
+            direction_contrast_weight: weight of :func:`direction_contrast`, our addition. Off by default; training
+                from random weights needs it (docs/from_scratch.md).
             score: one of ``SCORES``.
         """
 
@@ -126,8 +126,8 @@ class Pmrl(Method):
             alignment = alignment_loss(singular_values, values.alignment_temperature, mask)
             terms["alignment"] = values.alignment_weight * alignment
         if values.regularization_weight:
-            known = direction[mask.any(dim=1)]
-            regularization = instance_regularization(known, values.instance_temperature)
+            nonzero_directions = direction[mask.any(dim=1)]
+            regularization = instance_regularization(nonzero_directions, values.instance_temperature)
             terms["regularization"] = values.regularization_weight * regularization
         if values.direction_contrast_weight:
             contrast = direction_contrast(embeddings.stack(), direction, mask, values.instance_temperature)
@@ -143,12 +143,12 @@ class Pmrl(Method):
 
 
 def leading_direction_score(query: Embeddings, gallery: Embeddings) -> Tensor:
-    """Cosine of the sides' leading directions u1."""
+    """Cosine of the two sides' leading directions u1."""
     return query.leading_direction() @ gallery.leading_direction().T
 
 
 def centroid_score(query: Embeddings, gallery: Embeddings) -> Tensor:
-    """Cosine of the sides' centroids."""
+    """Cosine of the two sides' centroids."""
     return query.centroid() @ gallery.centroid().T
 
 

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from pmrl.errors import ArgumentError
 
-# Every threshold is set by the rounding of float32, the type that vectors are trained in, also for float64.
+# All thresholds follow the rounding of float32, the type that vectors are trained in, even for float64 input.
 _ROUNDING = torch.finfo(torch.float32).eps
 
 
@@ -30,25 +30,26 @@ def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
     """Singular values and leading left singular vector of the modality vectors of every instance.
 
     The direction u1 is oriented so that u1·Σ_m z^m ≥ 0. Where the leading value is repeated, u1 is the vector
-    of the leading space nearest to Σ_m z^m. Where Σ_m z^m is orthogonal to that space to float32's rounding,
-    as it always is for two vectors at an obtuse angle, u1 is the vector nearest to the first modality that is
-    not (no rule could be symmetric here: a rotation by 180° swaps the two vectors and reverses u1). So the
-    result is a function of ``z`` alone, whichever vectors an eigensolver returns.
+    of the leading space nearest to Σ_m z^m. Where Σ_m z^m is orthogonal to that space within the rounding of
+    float32, as it always is for two vectors at an obtuse angle, u1 is the vector of that space nearest to the
+    first modality vector that is not orthogonal to it. (No rule could treat both modalities alike here: a rotation
+    by 180° swaps the two vectors and reverses u1.) So the result is a function of ``z`` alone, whichever vectors
+    an eigensolver returns.
 
     Gradients are first-order only: ∂σ_j/∂Z = u_j v_jᵀ, and those of u1 pass through the gaps σ1² − σ_j² only.
     Where a derivative does not exist they take bounded values, see :class:`_Spectrum`.
 
-    Singular values are computed from the Gram matrix in float64: exact to the rounding of float32, but a
-    value below about 1e-7·σ1 is reported as 0 whatever the type of ``z``. Half-precision input is computed in
-    float32; under autocast it also leaves as float32.
+    Singular values are computed from the Gram matrix in float64. They are exact to the rounding of float32, but
+    a value below about 1e-7·σ1 is reported as 0 whatever the type of ``z``. Half-precision input is computed in
+    float32; under autocast the result is float32 too.
 
     Args:
-        z: ``(batch, modalities, dimension)``, any floating type, unit rows. What absent rows hold is ignored.
-        mask: ``(batch, modalities)``, true where a modality is present; all are present if it is None.
+        z: ``(batch, modalities, dimension)``, any floating type, unit rows. The contents of absent rows are ignored.
+        mask: ``(batch, modalities)``, true where a modality is present; None means that all are present.
 
     Returns:
         :class:`Spectrum` in the type of ``z``. An instance with n present modalities has n singular values
-        followed by zeros; one without any has direction 0.
+        followed by zeros; an instance without any has direction 0.
 
     Raises:
         ArgumentError: a shape or type is wrong, or a present vector is not finite.
@@ -60,8 +61,7 @@ def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
     _check(z, mask)
     if mask is not None:
         z = z.masked_fill(~mask.bool()[..., None], 0)
-    wide = widen(z)
-    result = Spectrum(*_Spectrum.apply(wide))
+    result = Spectrum(*_Spectrum.apply(widen(z)))  # type: ignore[no-untyped-call]
     if torch.is_autocast_enabled(z.device.type):
         return result
     return Spectrum(*(value.to(z.dtype) for value in result))
@@ -70,14 +70,15 @@ def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
 def inner_products(vectors: Tensor) -> Tensor:
     """All inner products ``(batch, batch)`` of ``(batch, dimension)`` vectors with each other.
 
-    They are symmetric, so one product of matrices gives the gradient where automatic differentiation needs two.
-    Computed in float32 or float64, also under autocast. Gradients are first-order only.
+    The result is symmetric, so its gradient takes one matrix product where automatic differentiation needs two.
+    Computed in float32 or float64, even under autocast. Gradients are first-order only.
     """
-    return _InnerProducts.apply(widen(vectors))
+    products: Tensor = _InnerProducts.apply(widen(vectors))  # type: ignore[no-untyped-call]
+    return products
 
 
 def widen(tensor: Tensor) -> Tensor:
-    """``tensor`` in the type that kernels compute in: float64 as it is, every shorter type as float32."""
+    """``tensor`` in the type that the kernels compute in: float64 unchanged, every shorter type as float32."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
@@ -85,7 +86,7 @@ def gram_factors(z: Tensor) -> tuple[Tensor, Tensor]:
     """Singular values and right singular vectors of ``z``, from its Gram matrix.
 
     The Gram matrix is formed and factored in float64: squaring loses half of the digits of a small singular
-    value, and half of float64 is what float32 can hold.
+    value, and half of the digits of float64 are as many as float32 has.
 
     Args:
         z: ``(batch, modalities, dimension)``, float32 or float64.
@@ -128,7 +129,7 @@ class _Spectrum(torch.autograd.Function):
     - σ_j = 0: σ_j grows in every direction, like a norm at 0; its gradient is 0, the mean of all directions.
     - σ1 = σ2: σ1 and u1 change as if the first singular pair were the one that ``spectrum`` describes. The
       factor 1/(σ1² − σ_j²) tapers to 0 once the gap is below √ε·σ1², where ε is the rounding of float32:
-      there, rounding the input turns u1 by √ε or more. So the gradient is at most (1 + 2/√ε)|h|/σ1 long.
+      there, rounding the input turns u1 by √ε or more. So the norm of the gradient is at most (1 + 2/√ε)|h|/σ1.
     """
 
     @staticmethod
@@ -159,7 +160,8 @@ class _Spectrum(torch.autograd.Function):
             mixing = (vectors * (values_gradient * reciprocal)[..., None, :]) @ vectors.mT
             mixing += leading[..., :, None] * turn[..., None, :] + turn[..., :, None] * leading[..., None, :]
             outer = (leading * inverse).to(z.dtype)[..., None] * direction_gradient[..., None, :]
-            return outer.baddbmm_(mixing.to(z.dtype), z)
+            gradient: Tensor = outer.baddbmm_(mixing.to(z.dtype), z)
+        return gradient
 
 
 class _InnerProducts(torch.autograd.Function):
@@ -176,11 +178,12 @@ class _InnerProducts(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (vectors,) = ctx.saved_tensors
         with torch.autocast(vectors.device.type, enabled=False):
-            return (gradient + gradient.T) @ vectors
+            vectors_gradient: Tensor = (gradient + gradient.T) @ vectors
+        return vectors_gradient
 
 
 def _oriented(singular_values: Tensor, vectors: Tensor) -> Tensor:
-    """Turn the vectors of the leading space so that the first one is the pair ``spectrum`` promises."""
+    """Right singular vectors with the basis of the leading space changed, so that the first gives ``spectrum``'s u1."""
     count = vectors.shape[-1]
     squares = singular_values.square()
     leading_space = squares[..., :1] - squares <= 4 * count * _ROUNDING * squares[..., :1]
@@ -226,7 +229,7 @@ def _check(z: Tensor, mask: Tensor | None) -> None:
 
 
 def _describe_non_finite(z: Tensor) -> str:
-    """Say where the first non-finite value is (or that finite values are too large to be squared)."""
+    """A message that names the first non-finite value, or says that finite values are too large to be squared."""
     finite = z.isfinite()
     if finite.all():
         return "The modality vectors are too large to be squared. Normalise them to unit length first."

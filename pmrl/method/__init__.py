@@ -1,4 +1,4 @@
-"""All that a baseline imports; see docs/adding_a_baseline.md."""
+"""Everything that a baseline imports; see docs/adding_a_baseline.md."""
 
 from pmrl.data.dataset import Card, Dataset
 from pmrl.method.base import Hyperparameters, Method, searched

@@ -1,6 +1,6 @@
 """What a method is: a training loss and a retrieval score over unit embeddings, in one file.
 
-PMRL stands in ``pmrl/objective.py``, every baseline in ``baselines/<name>.py``; see docs/adding_a_baseline.md.
+PMRL is in ``pmrl/objective.py``, each baseline in ``baselines/<name>.py``; see docs/adding_a_baseline.md.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from pmrl.method.networks import Network
     from pmrl.method.sizes import NetworkSettings
 
-# Modules that baselines once imported; all that they offered is handed on by pmrl.method.
+# Modules that baselines of version 0.1 imported; pmrl.method now exports their names.
 MOVED = ("pmrl.contrastive", "pmrl.matching", "pmrl.networks")
 
 
 def searched(default: Any, *others: Any) -> Any:
-    """A hyper-parameter with its ``default``; tuning chooses among it and the ``others``."""
+    """A hyper-parameter with a ``default``; tuning chooses among the default and the ``others``."""
     return dataclasses.field(default=default, metadata={"grid": tuple(sorted({default, *others}))})
 
 
@@ -39,16 +39,17 @@ class Method(nn.Module):
     """Base class: a method turns embeddings into loss terms while training and into scores while evaluating.
 
     A subclass sets the class attributes and implements ``loss``; ``score`` is the cosine of the two sides' centroids
-    unless it says otherwise. What a config may override stands in a nested class, which becomes a frozen dataclass::
+    unless a method overrides it. The values that a config may override are declared in a nested class, which becomes
+    a frozen dataclass::
 
         class Hyperparameters(Method.Hyperparameters):
             temperature: float = searched(0.07, 0.05, 0.1, 0.2)
 
-    Learnable parameters of its own, such as a temperature, are ordinary ``nn.Parameter`` s.
+    A method's own learnable parameters, such as a temperature, are ordinary ``nn.Parameter`` objects.
 
-    A method with ``closed_form`` set is not trained by gradients: ``fit`` is called once instead of the loop, on
-    a new network, and neither ``loss`` nor the foundation is used. One with ``learns`` unset is a yardstick that is
-    expected to do no better than before training.
+    A method with ``closed_form = True`` is not trained by gradients: ``fit`` is called once, on a new network, instead
+    of the training loop, and neither ``loss`` nor the foundation is used. A method with ``learns = False`` is a
+    reference that is expected to score no better than an untrained network.
 
     Args:
         hyperparameters: an instance of the class's ``Hyperparameters``.
@@ -62,7 +63,7 @@ class Method(nn.Module):
 
     @dataclass(frozen=True)
     class Hyperparameters:
-        """Values that every method has; a method's own ``Hyperparameters`` inherit from these.
+        """Values that every method has; each method's own ``Hyperparameters`` inherit from these.
 
         Attributes:
             learning_rate: peak learning rate of AdamW while the method trains.
@@ -74,12 +75,12 @@ class Method(nn.Module):
         super().__init_subclass__(**options)
         if "search_space" in vars(cls):
             raise TypeError(
-                f"{cls.__name__}.search_space: the values that tuning tries are declared with each hyper-parameter "
-                "now, the default first: `temperature: float = searched(0.07, 0.05, 0.1, 0.2)`; see "
+                f"{cls.__name__}.search_space is no longer read: the values that tuning tries are declared with each "
+                "hyper-parameter, the default first: `temperature: float = searched(0.07, 0.05, 0.1, 0.2)`; see "
                 "docs/adding_a_baseline.md"
             )
         if "Hyperparameters" in vars(cls) and "__dataclass_fields__" not in vars(cls.Hyperparameters):
-            cls.Hyperparameters = dataclass(frozen=True)(cls.Hyperparameters)
+            dataclass(frozen=True)(cls.Hyperparameters)  # changes the class in place
 
     def __init__(self, hyperparameters: Any) -> None:
         super().__init__()
@@ -87,7 +88,7 @@ class Method(nn.Module):
 
     @classmethod
     def search_grids(cls) -> dict[str, tuple[Any, ...]]:
-        """The values that tuning tries of each hyper-parameter; a method in closed form has no learning rate."""
+        """The values that tuning tries for each hyper-parameter; a closed-form method has no learning rate."""
         grids = {
             field.name: field.metadata["grid"] for field in dataclasses.fields(cls.Hyperparameters) if field.metadata
         }
@@ -95,21 +96,21 @@ class Method(nn.Module):
 
     @classmethod
     def supports(cls, card: Card) -> tuple[bool, str]:
-        """Whether the method can work on the data set, and if not, why, for a person to read."""
+        """Whether the method can work on the data set, and the reason if it cannot, worded for people."""
         return True, ""
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
-        """The untrained network; a method in closed form may want encoders of another kind."""
+        """An untrained network; a method overrides this to use encoders of its own."""
         from pmrl.method.networks import Network
 
         return Network(dataset, settings)
 
     def fit(self, network: Network, examples: Batch) -> None:
-        """Set the network's weights from all training examples at once; for methods in closed form."""
+        """Set the network's weights from all training examples at once; for closed-form methods."""
 
     @property
     def trains_matching(self) -> bool:
-        """Whether the matching head is trained, so that re-ranking by it is meaningful."""
+        """Whether the matching head is trained, so that re-ranking with it is meaningful."""
         return getattr(self.hyperparameters, "matching_weight", 0.0) > 0
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
@@ -119,7 +120,7 @@ class Method(nn.Module):
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """Scores (queries, gallery items), higher is better, from the modalities that each side has.
 
-        Unless a method says otherwise: the cosine of the two sides' centroids.
+        Without an override, the cosine of the two sides' centroids.
         """
         return query.centroid() @ gallery.centroid().T
 
@@ -129,10 +130,10 @@ Hyperparameters = Method.Hyperparameters
 
 @contextmanager
 def blaming(method: Method | type[Method], part: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a UserError that names the method, its part and the line in its file.
+    """Turn any error inside the block into a UserError that names the method, the part and the line in its file.
 
     Raises:
-        UserError: with the original error as its cause; a UserError that names the method passes as it is.
+        UserError: with the original error as its cause; a UserError that already names the method passes unchanged.
     """
     try:
         yield
@@ -162,7 +163,7 @@ def load_method(name: str) -> type[Method]:
     except ModuleNotFoundError as error:
         if error.name in MOVED:
             raise UserError(
-                f"Method {name!r}: {path.name} imports {error.name}, whose names are handed on by pmrl.method now: "
+                f"Method {name!r}: {path.name} imports {error.name}, whose names have moved to pmrl.method: "
                 "write `from pmrl.method import …`, see docs/adding_a_baseline.md."
             ) from error
         raise UserError(f"Method {name!r}: {path.name} cannot be imported: {error!r}.") from error
@@ -174,13 +175,13 @@ def load_method(name: str) -> type[Method]:
         if issubclass(member, Method) and member.__module__ == module_name
     ]
     if len(classes) != 1:
-        found = ", ".join(c.__name__ for c in classes) or "none"
-        raise UserError(f"Method {name!r}: {path.name} must define exactly one Method class; found {found}.")
+        names = ", ".join(c.__name__ for c in classes) or "none"
+        raise UserError(f"Method {name!r}: {path.name} must define exactly one Method class; found {names}.")
     return classes[0]
 
 
 def build_method(name: str, values: dict[str, Any]) -> Method:
-    """A method with the given hyper-parameters; the rest keep their defaults.
+    """A method with the given hyper-parameters; all others keep their defaults.
 
     Raises:
         UserError: unknown method or hyper-parameter, or a value of the wrong type.
@@ -205,7 +206,7 @@ def build_method(name: str, values: dict[str, Any]) -> Method:
 
 
 def is_supported(name: str, card: Card) -> tuple[bool, str]:
-    """Whether a method can work on a data set, and if not, why.
+    """Whether a method can work on a data set, and the reason if it cannot.
 
     Raises:
         UserError: the method's own ``supports`` fails.

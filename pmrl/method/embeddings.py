@@ -1,10 +1,10 @@
-"""What passes between the networks and a method: stored features of some instances, and their embeddings."""
+"""What networks and methods exchange: stored features of some instances, and their embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch.nn import functional
 
 from pmrl.data.dataset import Dataset
 from pmrl.spectral import spectrum
+
+if TYPE_CHECKING:
+    from pmrl.method.heads import MatchingHead
 
 
 @dataclass(frozen=True)
@@ -47,26 +50,26 @@ class Batch:
 
 
 class JointHeads(Protocol):
-    """What embeddings need of the heads that read several modalities; see ``pmrl.method.heads``."""
+    """The heads that read several modalities, as embeddings use them; see ``pmrl.method.heads``."""
 
     @property
     def fused(self) -> Callable[[Embeddings, Sequence[Sequence[str]]], Tensor]:
-        """Unit vectors (subsets, batch, dimension) of subsets of the modalities at hand."""
+        """Unit vectors (subsets, batch, dimension) of subsets of the embedded modalities."""
 
     @property
-    def matching(self) -> Any:
-        """Judges pairs of instances, see ``pmrl.method.heads.MatchingHead``."""
+    def matching(self) -> MatchingHead:
+        """Judges pairs of instances."""
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What a method sees of some instances.
+    """What a method gets to know of some instances.
 
     Attributes:
         vectors: (batch, dimension) unit vectors of each modality, zero where the modality is absent.
         tokens: (batch, tokens, width) of each modality, for the matching transformer.
         present: (batch,) booleans of each modality.
-        anchor: the modality that anchored methods start from, named by the data card.
+        anchor: the modality that anchored methods contrast with the others, as named by the data card.
         heads: the network's fused and matching heads.
     """
 
@@ -81,23 +84,25 @@ class Embeddings:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Names of the modalities at hand, in the data card's order."""
+        """Names of the embedded modalities, in the data card's order."""
         return tuple(self.vectors)
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Names of the modalities at hand without the anchor."""
+        """Names of the embedded modalities without the anchor."""
         return tuple(name for name in self.vectors if name != self.anchor)
 
     def select(self, modalities: Sequence[str]) -> Embeddings:
         """The same instances with only the named modalities."""
         parts = ({m: part[m] for m in modalities} for part in (self.vectors, self.tokens, self.present))
-        return Embeddings(*parts, anchor=self.anchor, heads=self.heads)
+        vectors, tokens, present = parts
+        return replace(self, vectors=vectors, tokens=tokens, present=present)
 
     def rows(self, index: Tensor | slice) -> Embeddings:
         """The instances at ``index``."""
         parts = ({m: x[index] for m, x in part.items()} for part in (self.vectors, self.tokens, self.present))
-        return Embeddings(*parts, anchor=self.anchor, heads=self.heads)
+        vectors, tokens, present = parts
+        return replace(self, vectors=vectors, tokens=tokens, present=present)
 
     def stack(self) -> Tensor:
         """All unit vectors, (batch, modalities, dimension)."""
@@ -120,5 +125,5 @@ class Embeddings:
         return self.heads.fused(self.select(self.others), subsets)
 
     def side_vector(self) -> Tensor:
-        """The vector of the only modality at hand, or the fused one of all but the anchor; (batch, dimension)."""
+        """The vector of the only modality, or the fused vector of all modalities but the anchor; (batch, dimension)."""
         return self.vectors[self.modalities[0]] if len(self.modalities) == 1 else self.fused([self.others])[0]

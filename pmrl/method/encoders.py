@@ -1,4 +1,4 @@
-"""Encoders and projection heads: stored features of each modality to unit vectors z^m in R^d and to tokens."""
+"""Encoders and projection heads, from the stored features of each modality to unit vectors z^m in R^d and tokens."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,10 @@ from pmrl.method.sizes import NetworkSettings, Shape
 
 
 class Encoders(nn.Module):
-    """Every modality's pooled features to a hidden vector and a unit vector; stored tokens to tokens of one width.
+    """Maps each modality's pooled features to a hidden vector and a unit vector, and its tokens to one width.
 
-    The hidden vector leads the token sequence, so that matching reads what retrieval reads. Modalities share no
-    weights; layers that have one size for all of them are computed in one product of matrices.
+    A projection of the hidden vector comes first in the token sequence, so that matching reads what retrieval reads.
+    Modalities share no weights; layers that have the same size for all modalities are computed in one matrix product.
 
     Args:
         shapes: sizes of the features of each modality.
@@ -28,7 +28,7 @@ class Encoders(nn.Module):
         self.first = nn.ModuleDict({name: nn.Linear(shape.features, hidden) for name, shape in shapes.items()})
         self.dropout = nn.Dropout(settings.dropout)
         self.second = LinearPerModality(count, hidden, hidden)
-        # the layer behind has a gain and an offset of its own
+        # the next layer has a scale and a bias of its own
         self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
         self.projection = LinearPerModality(count, hidden, sum(self.sizes))
         self.tokens = nn.ModuleDict(
@@ -53,7 +53,7 @@ class Encoders(nn.Module):
 
 
 def zero_tokens(batch: Batch, width: int) -> dict[str, Tensor]:
-    """The tokens (batch, 1 + tokens, width) of encoders that have none, by modality."""
+    """Zero tokens (batch, 1 + tokens, width) by modality, for encoders that make no tokens."""
     return {name: x.new_zeros(len(x), 1 + x.shape[1], width) for name, x in batch.tokens.items()}
 
 

@@ -19,7 +19,8 @@ from pmrl.method.sizes import NetworkSettings
 class FusedHead(nn.Module):
     """A linear map of the concatenated vectors of several modalities (never the anchor), normalised.
 
-    Absent modalities enter as zeros. The map starts as the sum, so that an untrained head gives the centroid.
+    Absent modalities enter as zeros. The map starts as the sum of the vectors, so that an untrained head gives the
+    centroid.
     """
 
     def __init__(self, others: Sequence[str], dimension: int) -> None:
@@ -29,19 +30,19 @@ class FusedHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(dimension))
 
     def forward(self, embeddings: Embeddings, subsets: Sequence[Sequence[str]]) -> Tensor:
-        """Unit vectors (subsets, batch, dimension), one for each subset of the modalities at hand."""
+        """Unit vectors (subsets, batch, dimension), one for each subset of the embedded modalities."""
         places = [self.order[name] for name in embeddings.modalities]
         mapped = torch.einsum("bmd,mde->mbe", embeddings.stack(), self.maps[places])
-        member = mapped.new_tensor([[name in subset for name in embeddings.modalities] for subset in subsets])
-        return functional.normalize(torch.einsum("sm,mbe->sbe", member, mapped) + self.bias, dim=-1)
+        membership = mapped.new_tensor([[name in subset for name in embeddings.modalities] for subset in subsets])
+        return functional.normalize(torch.einsum("sm,mbe->sbe", membership, mapped) + self.bias, dim=-1)
 
 
 class MatchingHead(nn.Module):
-    """Does the anchor of one instance belong to the other modalities of another?
+    """Judges whether the anchor of one instance and the other modalities of another belong together.
 
-    Self-attention reads the anchor's tokens; the first token then attends to the others' tokens, passes a
-    feed-forward block and is judged by a 2-way head. With one layer this is a transformer decoder layer of which
-    only the token that is judged is computed, so that all that depends on one instance is computed once for it.
+    Self-attention reads the anchor's tokens; the first token then attends to the other modalities' tokens, passes
+    through a feed-forward block and is classified by a 2-way head. With one layer this is a transformer decoder layer
+    of which only the classified token is computed. What depends on one instance only is computed once per instance.
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
@@ -53,7 +54,7 @@ class MatchingHead(nn.Module):
         self.decision = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2))
 
     def read(self, embeddings: Embeddings) -> MatchingInputs:
-        """All that the head needs of each instance, computed once for any number of pairs."""
+        """What the head needs from each instance, computed once for any number of pairs."""
         sequence = embeddings.tokens[embeddings.anchor]
         for layer in self.reader[:-1]:
             sequence = layer(sequence, sequence)
@@ -72,30 +73,31 @@ class MatchingHead(nn.Module):
 
         Args:
             inputs: from :meth:`read`.
-            anchor_rows: (n, anchors) instances whose anchor is asked for; each has it.
-            other_rows: (n,) instances whose other modalities are asked for; each has one at least.
+            anchor_rows: (n, anchors) indices of the instances whose anchor is judged; it must be present.
+            other_rows: (n,) indices of the instances whose other modalities are judged; at least one must be present.
 
         Returns:
-            Logits (n, anchors, 2), "no" first.
+            Logits (n, anchors, 2) of "no match" and "match".
         """
         context, present = inputs.context.index_select(0, other_rows), inputs.present.index_select(0, other_rows)
         read = self.context.attend(_rows(inputs.queries, anchor_rows), context, ~present)
         token = _rows(inputs.first, anchor_rows) + read
-        return self.decision(token + self.feed_forward(token))
+        logits: Tensor = self.decision(token + self.feed_forward(token))
+        return logits
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:
-    """``x[index]`` for an index of several dimensions, by the faster way."""
-    return x.index_select(0, index.flatten()).unflatten(0, index.shape)
+    """``x[index]`` for an index of several dimensions, but faster."""
+    return torch.unflatten(x.index_select(0, index.flatten()), 0, index.shape)
 
 
 class MatchingInputs(NamedTuple):
-    """What matching needs of each instance.
+    """What matching needs from each instance.
 
     Attributes:
-        first: (batch, width) the anchor's first token, read.
+        first: (batch, width) the anchor's first token, after self-attention.
         queries: (batch, heads, width) its queries, see :meth:`Attention.queries`.
-        context: (batch, context tokens, width) the others' tokens, normalised.
+        context: (batch, context tokens, width) the other modalities' tokens, normalised.
         present: (batch, context tokens) booleans.
     """
 
@@ -106,17 +108,18 @@ class MatchingInputs(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Multi-head attention, normalised before. Its parts can be called one by one, to share them between pairs.
+    """Multi-head attention on normalised inputs. Its parts can be called separately, so that pairs can share them.
 
-    With x a token to read, K_h and V_h the maps of head h to keys and values, and q_h the query, the score is
-    q_hᵀ(K_h x) = (K_hᵀ q_h)ᵀx, and what is read Σ w (V_h x) = V_h Σ w x: keys and values of many tokens for a few
-    queries are never formed. Keys need no offset, as softmax does not see it, and the output has that of the values.
+    Let x be a token of the context, K_h and V_h the maps of head h to keys and values, and q_h a query. The score is
+    q_hᵀ(K_h x) = (K_hᵀ q_h)ᵀx and the result Σ w (V_h x) = V_h Σ w x, so the keys and values of many tokens are never
+    formed for a few queries. Keys need no bias, because it cancels in the softmax; the bias of the values is part of
+    the output's.
     """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.query = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
-        # the maps behind have gains of their own
+        # the next maps have scales of their own
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         bound = width**-0.5
         self.key = nn.Parameter(torch.empty(heads, width // heads, width).uniform_(-bound, bound))
@@ -124,12 +127,12 @@ class Attention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def queries(self, x: Tensor) -> Tensor:
-        """K_hᵀ q_h/√w of each head h of ``x`` (batch, tokens, width); (batch, tokens, heads, width)."""
+        """K_hᵀ q_h/√s, with s the size of a head, (batch, tokens, heads, width), of ``x`` (batch, tokens, width)."""
         heads, size, _ = self.key.shape
         return torch.einsum("bthe,hew->bthw", self.query(x).unflatten(-1, (heads, size)) / size**0.5, self.key)
 
     def attend(self, queries: Tensor, context: Tensor, absent: Tensor | None = None) -> Tensor:
-        """What the queries read of the normalised ``context``, without the tokens that are ``absent``.
+        """What the queries read from the normalised ``context``, without the tokens that are ``absent``.
 
         Args:
             queries: (batch, queries, heads, width) from :meth:`queries`.
@@ -143,15 +146,16 @@ class Attention(nn.Module):
         if absent is not None and absent.any():
             scores = scores.masked_fill(absent[:, None], -torch.inf)
         read = (scores.softmax(dim=-1) @ context).view_as(queries)
-        return self.output(torch.einsum("bqhw,hwe->bqhe", read, self.value).flatten(2))
+        result: Tensor = self.output(torch.einsum("bqhw,hwe->bqhe", read, self.value).flatten(2))
+        return result
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Tokens (batch, tokens, width) that have read ``context`` (batch, any number, width), plus themselves."""
+        """``x`` (batch, tokens, width) plus what its tokens read from ``context`` (batch, context tokens, width)."""
         return x + self.attend(self.queries(x), self.norm(context))
 
 
 def feed_forward(width: int) -> nn.Module:
-    """The transformer's feed-forward block, normalised before."""
+    """The transformer's feed-forward block, on normalised input."""
     return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
 

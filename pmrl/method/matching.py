@@ -1,7 +1,8 @@
 """Instance matching with hard negatives (the IM term of PMRL, VAST and GRAM): 2-class cross-entropy over 3n pairs.
 
-n matched pairs, n of an anchor with another instance's other modalities, n of another instance's anchor
-with the other modalities. A negative is one draw per row from softmax(similarity) + 1e-4, never the own index.
+The pairs are n matched ones, n of an anchor with the other modalities of another instance, and n of the anchor of
+another instance with the other modalities. The negative of a row is drawn from softmax(similarity) + 1e-4, never the
+row's own instance.
 """
 
 import torch

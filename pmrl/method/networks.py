@@ -19,8 +19,11 @@ from pmrl.records import PRETRAIN
 class Standardize(nn.Module):
     """Centres and scales each feature by the statistics of the pre-training part.
 
-    A feature that hardly varies there is centred only. The statistics are part of the checkpoint.
+    A feature that hardly varies there is only centred. The statistics are part of the checkpoint.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, examples: np.ndarray) -> None:
         super().__init__()
@@ -41,7 +44,7 @@ class Network(nn.Module):
     Args:
         dataset: gives the sizes of features and tokens, and the statistics of the pre-training part.
         settings: sizes of the networks.
-        encoders: makes the module that encodes all modalities, see :class:`Encoders`.
+        encoders: builds the module that encodes all modalities, with the interface of :class:`Encoders`.
     """
 
     def __init__(
@@ -55,9 +58,9 @@ class Network(nn.Module):
         self.pooled, self.tokens, shapes = nn.ModuleDict(), nn.ModuleDict(), {}
         rows = dataset.indices(PRETRAIN)
         for name in dataset.modalities:
-            known = rows[dataset.present[name][rows]]
-            self.pooled[name] = Standardize(dataset.pooled[name][known])
-            self.tokens[name] = Standardize(dataset.tokens[name][known])
+            present_rows = rows[dataset.present[name][rows]]
+            self.pooled[name] = Standardize(dataset.pooled[name][present_rows])
+            self.tokens[name] = Standardize(dataset.tokens[name][present_rows])
             shapes[name] = Shape(dataset.pooled[name].shape[1], dataset.tokens[name].shape[1:])
         self.encoders = encoders(shapes, settings)
         self.heads = Heads(dataset.modalities, dataset.anchor, settings)
@@ -84,7 +87,7 @@ def embed(network: Network, batch: Batch, chunk: int = 2048) -> Embeddings:
     network.eval()
     parts = [network(batch.rows(slice(start, start + chunk))) for start in range(0, len(batch), chunk)]
 
-    def joined(pick: str) -> dict[str, Tensor]:
-        return {m: torch.cat([getattr(part, pick)[m] for part in parts]) for m in parts[0].modalities}
+    def joined(field: str) -> dict[str, Tensor]:
+        return {m: torch.cat([getattr(part, field)[m] for part in parts]) for m in parts[0].modalities}
 
     return Embeddings(joined("vectors"), joined("tokens"), joined("present"), network.anchor, network.heads)
