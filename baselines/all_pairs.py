@@ -1,4 +1,4 @@
-"""Contrast over all pairs: symmetric InfoNCE between every two modalities, none of them an anchor.
+"""Contrast over all pairs: symmetric InfoNCE between every two modalities, without an anchor.
 
 The loss of one pair is that of CLIP (Radford et al., ICML 2021, arXiv 2103.00020); the mean over all pairs of views
 is the "full graph" of Contrastive Multiview Coding (Tian, Krishnan, Isola, ECCV 2020, arXiv 1906.05849). One
@@ -12,14 +12,14 @@ from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
 
 
 class AllPairs(Method):
-    """Every modality against every other; scores by the cosine of the two sides' centroids."""
+    """Contrasts every modality with every other; scores by the cosine of the two sides' centroids."""
 
     title = "All pairs"
     reference = "Tian et al. 2020, arXiv 1906.05849 (full graph)"
     color = "#56B4E9"
 
     class Hyperparameters(Method.Hyperparameters):
-        """``temperature`` is where the learnable temperature starts; ``label_smoothing`` is that of the loss."""
+        """``temperature`` is the initial value of the learnable one; ``label_smoothing`` is that of the loss."""
 
         temperature: float = searched(0.07, 0.05, 0.1, 0.2)
         label_smoothing: float = searched(0.0, 0.1)
@@ -29,7 +29,7 @@ class AllPairs(Method):
         self.temperature = Temperature(hyperparameters.temperature)
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
-        """Mean of the symmetric InfoNCE over all pairs; a pair's instances are those that have both modalities."""
+        """Mean of the symmetric InfoNCE over all pairs, each over the instances that have both modalities."""
         vectors, mask = embeddings.stack().transpose(0, 1), embeddings.mask().T
         first, second = torch.triu_indices(len(vectors), len(vectors), offset=1)
         logits = vectors[first] @ vectors[second].mT / self.temperature()

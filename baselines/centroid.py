@@ -4,9 +4,10 @@ Jeong, Namgung, Kim, Kang, Chiang, Hero: Anchors Aweigh! Sail for Optimal Unifie
 arXiv 2410.02086. The anchor of instance i is a_i = (1/M) Σ_m z^m_i, and the loss sums the symmetric InfoNCE of each
 modality with it.
 
-Ours: the anchor is made from the same embeddings that it is contrasted with (the paper makes it from augmented
-inputs; stored features are not augmented), its length is normalised, the sum over modalities is a mean, and the
-temperature is learnable. An instance with only one modality is its own centroid and says nothing, so it takes no part.
+Differences from the paper: the anchor is computed from the same embeddings that it is contrasted with (the paper
+computes it from augmented inputs; stored features are not augmented), it is normalised to unit length, the loss is the
+mean over the modalities instead of the sum, and the temperature is learnable. The vector of an instance with only one
+modality equals its centroid, so such an instance takes no part.
 """
 
 from torch import Tensor
@@ -15,14 +16,14 @@ from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
 
 
 class Centroid(Method):
-    """Each modality against the centroid of all; scores by the cosine of the two sides' centroids."""
+    """Contrasts each modality with the centroid of all; scores by the cosine of the two sides' centroids."""
 
     title = "CentroBind"
     reference = "Jeong et al. 2024, arXiv 2410.02086"
     color = "#DDCC77"
 
     class Hyperparameters(Method.Hyperparameters):
-        """``temperature`` is where the learnable temperature starts."""
+        """``temperature`` is the initial value of the learnable temperature."""
 
         temperature: float = searched(0.07, 0.05, 0.1, 0.2)
 

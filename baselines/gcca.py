@@ -1,4 +1,4 @@
-"""MAXVAR generalised canonical correlation analysis (GCCA): linear maps in closed form, nothing is trained.
+"""MAXVAR generalised canonical correlation analysis (GCCA): linear maps in closed form, without training.
 
 Kettenring, Canonical analysis of several sets of variables, Biometrika 58, 1971; with a ridge as in Takane, Hwang and
 Abdi, Regularized multiple-set canonical correlation analysis, Psychometrika 73, 2008; with missing rows as in van de
@@ -8,16 +8,17 @@ Over the shared variables G (instances, directions) and the maps W_m it minimise
 
     Σ_m ‖K_m (G − X_m W_m)‖² + r_m ‖W_m‖²   with   Gᵀ (Σ_m K_m) G = I,
 
-X_m being centred features and K_m the diagonal presence of modality m. With C_m = X_mᵀX_m + r_m I (rows of absent
-modalities are zero) and K = Σ_m K_m, the columns of K^½ G are the leading eigenvectors of
-K^−½ (Σ_m X_m C_m⁻¹ X_mᵀ) K^−½, and W_m = C_m⁻¹ X_mᵀ G. Without a ridge and missing rows that is the sum of the
-projections onto the modalities: the classical relative of PMRL, whose leading direction solves the same problem for
-the vectors of one instance instead of for the instances of one direction.
+where X_m holds the centred features of modality m and the diagonal matrix K_m says where it is present. With
+C_m = X_mᵀX_m + r_m I (rows of absent modalities are zero) and K = Σ_m K_m, the columns of K^½ G are the leading
+eigenvectors of K^−½ (Σ_m X_m C_m⁻¹ X_mᵀ) K^−½, and W_m = C_m⁻¹ X_mᵀ G. Without a ridge and without missing rows the
+sum in brackets is that of the projections onto the modalities. GCCA is the classical relative of PMRL, whose leading
+direction solves the same problem for the vectors of one instance instead of for the instances of one direction.
 
-The instances are mapped by X_m W_m, which shrinks a direction that the modality does not explain, and normalised.
+Instances are mapped by X_m W_m, which shrinks directions that the modality does not explain, and then normalised.
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import scipy.linalg
@@ -65,7 +66,7 @@ class Gcca(Method):
 
         Attributes:
             ridge: r_m in units of the mean diagonal entry of X_mᵀX_m.
-            directions: how many shared variables are kept (at most the network's dimension).
+            directions: number of shared variables (at most the network's dimension).
         """
 
         ridge: float = searched(0.1, 0.01, 0.3, 1.0, 10.0)
@@ -77,38 +78,45 @@ class Gcca(Method):
 
     @torch.no_grad()
     def fit(self, network: Network, examples: Batch) -> None:
-        """Set the encoders' linear maps; dimensions beyond the kept directions stay zero."""
+        """Set the encoders' linear maps; dimensions beyond the number of directions stay zero."""
+        maps = linear_maps(network)
         features, present = {}, {}
-        for name in network.encoders.maps:
+        for name in maps:
             present[name] = examples.present[name].cpu().numpy()
             features[name] = network.pooled[name](examples.pooled[name]).double().cpu().numpy()
         means = {name: x[present[name]].mean(axis=0) for name, x in features.items()}
         centred = [(x - means[name]) * present[name][:, None] for name, x in features.items()]
-        solution = maxvar(centred, np.stack(list(present.values()), axis=1), **self.sizes(network))
-        for (name, layer), weights in zip(network.encoders.maps.items(), solution, strict=True):
+        solution = maxvar(centred, np.stack(list(present.values()), axis=1), *self.sizes(network))
+        for (name, layer), weights in zip(maps.items(), solution, strict=True):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-            used = weights.shape[1]
-            layer.weight[:used] = torch.from_numpy(weights.T)
-            layer.bias[:used] = -torch.from_numpy(means[name] @ weights)
+            directions = weights.shape[1]
+            layer.weight[:directions] = torch.from_numpy(weights.T)
+            layer.bias[:directions] = -torch.from_numpy(means[name] @ weights)
 
-    def sizes(self, network: Network) -> dict[str, float]:
-        """The ridge, and the number of directions that the network has room for."""
-        room = min(layer.out_features for layer in network.encoders.maps.values())
-        return {"ridge": self.hyperparameters.ridge, "directions": min(self.hyperparameters.directions, room)}
+    def sizes(self, network: Network) -> tuple[float, int]:
+        """The ridge, and the number of directions, at most the network's dimension."""
+        dimension = min(layer.out_features for layer in linear_maps(network).values())
+        return self.hyperparameters.ridge, min(self.hyperparameters.directions, dimension)
+
+
+def linear_maps(network: Network) -> dict[str, nn.Linear]:
+    """The encoder of each modality in a network of :meth:`Gcca.new_network`."""
+    maps = cast(LinearEncoders, network.encoders).maps
+    return {name: cast(nn.Linear, layer) for name, layer in maps.items()}
 
 
 def maxvar(features: list[np.ndarray], present: np.ndarray, ridge: float, directions: int) -> list[np.ndarray]:
-    """The maps W_m of MAXVAR as the module describes it.
+    """The maps W_m of MAXVAR, as described at the top of this module.
 
     Σ_m X_m C_m⁻¹ X_mᵀ = T Tᵀ for T = [X_1 L_1⁻ᵀ, …, X_k L_k⁻ᵀ] with C_m = L_m L_mᵀ, so its leading eigenvectors are
-    found from the smaller of T Tᵀ and TᵀT.
+    computed from the smaller of T Tᵀ and TᵀT.
 
     Args:
         features: (instances, features) of each modality, centred, zero where absent.
         present: (instances, modalities) booleans.
-        ridge: see ``GccaHyperparameters``.
-        directions: how many columns; fewer are returned if there are no more than that.
+        ridge: see :class:`Gcca.Hyperparameters`.
+        directions: number of columns; fewer are returned if the rank is smaller.
 
     Returns:
         (features, directions) for each modality.
@@ -128,20 +136,23 @@ def maxvar(features: list[np.ndarray], present: np.ndarray, ridge: float, direct
 def ridge_factor(features: np.ndarray, ridge: float) -> np.ndarray:
     """Lower Cholesky factor of XᵀX + ridge·v·I, where v is the mean diagonal entry of XᵀX.
 
-    The ridge is at least 1e-9, so that there is a factor when features depend on each other; it is 1 where all are 0.
+    The ridge is at least 1e-9, so that the factor exists for linearly dependent features. If all features are 0, the
+    factor is that of the identity.
     """
     matrix = features.T @ features
     mean = np.trace(matrix) / len(matrix)
     matrix[np.diag_indices_from(matrix)] += max(ridge, 1e-9) * mean if mean else 1.0
-    return scipy.linalg.cholesky(matrix, lower=True)
+    factor: np.ndarray = scipy.linalg.cholesky(matrix, lower=True)
+    return factor
 
 
 def leading_left_vectors(matrix: np.ndarray, count: int) -> np.ndarray:
-    """Left singular vectors (rows, ≤ count) of the largest singular values, largest first; zero ones are left out."""
+    """Left singular vectors (rows, ≤ count) of the largest non-zero singular values, largest first."""
     rows, columns = matrix.shape
     gram = matrix @ matrix.T if rows <= columns else matrix.T @ matrix
     size = len(gram)
     values, vectors = scipy.linalg.eigh(gram, subset_by_index=(max(size - count, 0), size - 1))
-    kept = (values > size * np.finfo(float).eps * values[-1])[::-1]
-    values, vectors = values[::-1][kept], vectors[:, ::-1][:, kept]
-    return vectors if rows <= columns else matrix @ vectors / np.sqrt(values)
+    nonzero = (values > size * np.finfo(float).eps * values[-1])[::-1]
+    values, vectors = values[::-1][nonzero], vectors[:, ::-1][:, nonzero]
+    left: np.ndarray = vectors if rows <= columns else matrix @ vectors / np.sqrt(values)
+    return left

@@ -18,7 +18,7 @@ from pmrl.spectral import gram_factors, safe_reciprocal, widen
 
 
 class Gram(Method):
-    """Anchor against the others by the volume that they span together; scores by −volume."""
+    """Contrasts the anchor with the other modalities by the volume that they span; scores by −volume."""
 
     title = "GRAM"
     reference = "Cicchetti et al. 2025, arXiv 2412.11959"
@@ -46,7 +46,7 @@ class Gram(Method):
         return terms
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """−volume (queries, gallery items); one of the two sides is a single modality."""
+        """−volume, (queries, gallery items); one of the two sides has a single modality."""
         if len(query.modalities) > 1:
             return self.score(gallery, query).T
         (vectors,) = query.vectors.values()
@@ -56,17 +56,17 @@ class Gram(Method):
 def volume(anchor: Tensor, gallery: Tensor, mask: Tensor | None = None) -> Tensor:
     """Volume that every anchor vector spans with the modality vectors of every gallery item.
 
-    The volume is that of the item's own vectors times the distance of the anchor from their span, so every
-    item is factored once and no Gram matrix of a pair is built. The derivative by any vector is the volume of
-    the others times a unit vector, hence bounded; it is 0 where that unit vector does not exist (the vector
-    lies in the span of the others). Gradients are first-order only.
+    The volume is that of the item's own vectors times the distance of the anchor from their span, so each item is
+    factored once and no Gram matrix of a pair is built. The derivative with respect to any vector is the volume of
+    the others times a unit vector, hence bounded; it is 0 where that unit vector does not exist (the vector lies in
+    the span of the others). Gradients are first-order only.
 
-    Half-precision input is computed in float32; under autocast it also leaves as float32.
+    Half-precision input is computed in float32; under autocast the result is float32 too.
 
     Args:
         anchor: ``(Q, d)`` vectors.
-        gallery: ``(G, m, d)`` vectors of the m other modalities. What absent rows hold is ignored.
-        mask: ``(G, m)``, true where a modality is present; an absent one does not count as a dimension.
+        gallery: ``(G, m, d)`` vectors of the m other modalities. The contents of absent rows are ignored.
+        mask: ``(G, m)``, true where a modality is present; an absent modality does not count as a dimension.
 
     Returns:
         ``(Q, G)`` volumes ≥ 0 in the type of ``anchor``; for unit vectors at most 1.
@@ -80,7 +80,7 @@ def volume(anchor: Tensor, gallery: Tensor, mask: Tensor | None = None) -> Tenso
     else:
         present = mask.bool()
         gallery = gallery.masked_fill(~present[..., None], 0)
-    result = _Volume.apply(widen(anchor), widen(gallery), present.sum(1))
+    result: Tensor = _Volume.apply(widen(anchor), widen(gallery), present.sum(1))  # type: ignore[no-untyped-call]
     return result if torch.is_autocast_enabled(anchor.device.type) else result.to(anchor.dtype)
 
 
@@ -111,7 +111,7 @@ class _Volume(torch.autograd.Function):
                 query = int((~squared_norms.isfinite()).nonzero()[0])
                 raise ArgumentError(f"volume: anchor vector {query} holds a value that is not finite, or too large.")
             squared_distances = squared_norms - projections.square().sum(1)
-            # below this the difference of the two squares is rounding error: the anchor lies in the span
+            # below this the difference of the two squares is rounding error, and the anchor lies in the span
             floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
             distances = squared_distances.masked_fill_(squared_distances <= floor, 0).sqrt_()
             volumes = lengths.prod(1, keepdim=True).to(anchor.dtype)
@@ -142,7 +142,7 @@ class _Volume(torch.autograd.Function):
 
 
 def _product_of_others(values: Tensor) -> Tensor:
-    """Entry l is the product of all entries of a row but l; ``values`` is ``(G, m)``."""
+    """For ``values`` ``(G, m)``, entry l of a row is the product of all other entries of that row."""
     count = values.shape[1]
     own = torch.eye(count, dtype=torch.bool, device=values.device)
     return values[:, None, :].expand(-1, count, -1).masked_fill(own, 1).prod(2)

@@ -9,14 +9,14 @@ from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
 
 
 class Pairwise(Method):
-    """Anchor against each other modality; scores by the cosine of the two sides' centroids."""
+    """Contrasts the anchor with each other modality; scores by the cosine of the two sides' centroids."""
 
     title = "Pairwise"
     reference = "Girdhar et al. 2023, arXiv 2305.05665"
     color = "#0072B2"
 
     class Hyperparameters(Method.Hyperparameters):
-        """``temperature`` is where the learnable temperature starts; ``label_smoothing`` is that of the loss."""
+        """``temperature`` is the initial value of the learnable one; ``label_smoothing`` is that of the loss."""
 
         temperature: float = searched(0.07, 0.05, 0.1, 0.2)
         label_smoothing: float = searched(0.0, 0.1)

@@ -1,8 +1,8 @@
-"""Chance: every instance and modality gets a random vector that has nothing to do with its content.
+"""Chance: every instance and modality gets a random vector that says nothing about its content.
 
-A row that any evaluation must show at the level of guessing; if it does not, the evaluation leaks. The vector is drawn
-with a hash of the features as the seed, so it is the same in every batch and order, and with another salt for each
-modality, so that modalities with equal features do not find each other.
+Any evaluation must show this method at the level of guessing; if it does not, the evaluation leaks. The seed of a
+vector is a hash of the features, so that it is the same in every batch and order, with a different salt for each
+modality, so that modalities with equal features do not get equal vectors.
 """
 
 import hashlib
@@ -24,6 +24,8 @@ class RandomEncoders(nn.Module):
         settings: sizes of the networks.
     """
 
+    salts: Tensor
+
     def __init__(self, shapes: Mapping[str, Shape], settings: NetworkSettings) -> None:
         super().__init__()
         self.register_buffer("salts", torch.randint(2**62, (len(shapes), 1)))
@@ -34,14 +36,14 @@ class RandomEncoders(nn.Module):
         vectors = {}
         for (name, features), salt in zip(batch.pooled.items(), self.salts.cpu().numpy(), strict=True):
             rows = features.detach().cpu().numpy()
-            drawn = np.stack([draw(salt.tobytes() + row.tobytes(), self.dimension) for row in rows])
-            unit = functional.normalize(torch.from_numpy(drawn).to(features.device), dim=-1)
+            draws = np.stack([draw(salt.tobytes() + row.tobytes(), self.dimension) for row in rows])
+            unit = functional.normalize(torch.from_numpy(draws).to(features.device), dim=-1)
             vectors[name] = unit * batch.present[name].unsqueeze(-1)
         return vectors, zero_tokens(batch, self.width)
 
 
 def draw(content: bytes, dimension: int) -> np.ndarray:
-    """A standard normal vector (dimension,) in float32 that the content decides, and nothing else."""
+    """A standard normal vector (dimension,) in float32 that depends on ``content`` only."""
     seed = int.from_bytes(hashlib.sha256(content).digest(), "big")
     return np.random.default_rng(seed).standard_normal(dimension, dtype=np.float32)
 
@@ -56,5 +58,5 @@ class Random(Method):
     learns = False
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
-        """A network whose encoders know nothing."""
+        """A network with random encoders."""
         return Network(dataset, settings, encoders=RandomEncoders)

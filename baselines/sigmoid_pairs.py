@@ -4,9 +4,9 @@ For one pair of modalities x, y and n instances the loss is
 
     −(1/n) Σ_i Σ_j log σ(s_ij (t x_i·y_j + b)),  s_ij = 1 if i = j and −1 otherwise,
 
-each pair of instances judged on its own, with a learnable scale t = exp(t′) and a learnable bias b. Both start where
-the paper has them, t′ = log 10 and b = −10. That bias suits large batches (with n = 64 the share of matched pairs
-is e^−4.1), so a smaller one is in the search space. The mean over all pairs of modalities is ours.
+so each pair of instances is judged on its own, with a learnable scale t = exp(t′) and a learnable bias b. Both start
+at the paper's values, t′ = log 10 and b = −10. That bias suits large batches (with n = 64 the share of matched pairs
+is e^−4.1), so a bias closer to 0 is in the search space. The mean over all pairs of modalities is our choice.
 """
 
 import math
@@ -19,14 +19,14 @@ from pmrl.method import Embeddings, Method, searched
 
 
 class SigmoidPairs(Method):
-    """Every modality against every other, pair by pair; scores by the cosine of the two sides' centroids."""
+    """Judges pairs of instances for every two modalities; scores by the cosine of the two sides' centroids."""
 
     title = "Sigmoid pairs"
     reference = "Zhai et al. 2023, arXiv 2303.15343"
     color = "#785EF0"
 
     class Hyperparameters(Method.Hyperparameters):
-        """Where the learnable ``scale`` t and ``bias`` b start."""
+        """Initial values of the learnable ``scale`` t and ``bias`` b."""
 
         scale: float = searched(10.0, 5.0, 20.0)
         bias: float = searched(-10.0, -5.0)
@@ -37,7 +37,7 @@ class SigmoidPairs(Method):
         self.bias = nn.Parameter(torch.tensor(hyperparameters.bias))
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
-        """Mean of the sigmoid loss over all pairs; a pair's instances are those that have both modalities."""
+        """Mean of the sigmoid loss over all pairs of modalities, each over the instances that have both."""
         vectors, mask = embeddings.stack().transpose(0, 1), embeddings.mask().T
         first, second = torch.triu_indices(len(vectors), len(vectors), offset=1)
         logits = self.logarithm_of_scale.exp() * (vectors[first] @ vectors[second].mT) + self.bias

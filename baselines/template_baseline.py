@@ -1,7 +1,7 @@
 """Copy this file to baselines/<name>.py, rename the class, and put <name> into `methods:` of a config.
 
-It runs as it is: InfoNCE between the centroids of two random halves of the modalities. Say here what the method
-is, which equation of which paper the loss is, and what it leaves out.
+It runs as it is: InfoNCE between the centroids of two random halves of the modalities. Describe your method here:
+what it does, which equation of which paper the loss implements, and what it leaves out.
 """
 
 import torch
@@ -11,23 +11,23 @@ from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
 
 
 class Template(Method):
-    """What the method does, in one line; the title stands in tables and figures."""
+    """What the method does, in one line; the title appears in tables and figures."""
 
     title = "Template"
     reference = "authors, year, where to find it"
     color = "#999999"
 
     class Hyperparameters(Method.Hyperparameters):
-        """What a config may override, each with its default and the other values that tuning tries."""
+        """Values that a config may override, each with its default and the other values that tuning tries."""
 
         temperature: float = searched(0.07, 0.05, 0.1, 0.2)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
-        self.temperature = Temperature(hyperparameters.temperature)  # learnable parameters of its own
+        self.temperature = Temperature(hyperparameters.temperature)  # the method's own learnable parameters
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
-        """Named scalar terms, already weighted; ``embeddings.mask()`` tells which modalities are present."""
+        """Named scalar terms, already weighted; ``embeddings.mask()`` says which modalities are present."""
         order = torch.randperm(len(embeddings.modalities)).tolist()
         names = [embeddings.modalities[place] for place in order]
         first, second = embeddings.select(names[::2]), embeddings.select(names[1::2])
@@ -36,5 +36,5 @@ class Template(Method):
         return {"contrastive": info_nce(logits, usable)}
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """(queries, gallery items), higher is better; each side holds the modalities that it has."""
+        """Scores (queries, gallery items), higher is better; each side holds the modalities that it has."""
         return query.centroid() @ gallery.centroid().T

@@ -5,13 +5,13 @@ arXiv 2509.24734. With the anchor t of one instance and the others v, a of anoth
 is ½√(|u|²|w|² − (u·w)²). The loss contrasts −area/temperature both ways with label smoothing 0.1, plus 0.1 times
 instance matching; the score is −area + α·cos. (The authors' code leaves out the root; the paper has it.)
 
-Ours, beyond the paper:
+Our extensions:
 
-- More than three modalities: the mean area over all pairs of others. With three it is the paper's.
-- A missing modality is taken as orthogonal to every vector, as a vector that knows nothing nearly is in many
-  dimensions. Areas then depend on inner products only, in which an absent (zero) vector is orthogonal by itself.
-- A single other modality, as in retrieval between two modalities, has no triangle: the score is the cosine.
-- α = 1 and the cosine is the mean over the others: the value of α is not in the public code.
+- With more than three modalities, the area is the mean over all pairs of others. With three it is the paper's.
+- A missing modality counts as orthogonal to every vector, as a random vector nearly is in many dimensions. Areas depend
+  on inner products only, and the zero vector of an absent modality is orthogonal to all others.
+- With a single other modality, as in retrieval between two modalities, there is no triangle: the score is the cosine.
+- α is 1 by default, as its value is not in the public code, and the cosine is the mean over the others.
 """
 
 from itertools import combinations
@@ -21,12 +21,12 @@ from torch import Tensor
 
 from pmrl.method import Card, Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched
 
-# Twice the area below which a triangle counts as flat and has no gradient; that of the root is infinite at 0.
+# A triangle of less than half this area counts as flat and has no gradient: that of the root is infinite at 0.
 FLAT = 1e-4
 
 
 class Triangle(Method):
-    """Anchor against the others by the area of their triangle; scores by −area + α·cos."""
+    """Contrasts the anchor with the others by the area of their triangle; scores by −area + α·cos."""
 
     title = "TRIANGLE"
     reference = "Cicchetti et al. 2025, arXiv 2509.24734"
@@ -61,7 +61,7 @@ class Triangle(Method):
         return terms
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """−area + α·cos, (queries, gallery items); one of the two sides is a single modality."""
+        """−area + α·cos, (queries, gallery items); one of the two sides has a single modality."""
         if len(query.modalities) > 1:
             return self.score(gallery, query).T
         (corner,) = query.vectors.values()
@@ -69,15 +69,16 @@ class Triangle(Method):
         cosine = corner @ (others.sum(dim=1) / count.unsqueeze(1)).T
         if others.shape[1] == 1:
             return cosine
-        return self.hyperparameters.cosine_weight * cosine - mean_area(corner, others)
+        cosine_weight: float = self.hyperparameters.cosine_weight
+        return cosine_weight * cosine - mean_area(corner, others)
 
 
 def mean_area(corner: Tensor, others: Tensor) -> Tensor:
     """Area of the triangles of each corner with every two of an item's other vectors, averaged over these pairs.
 
-    All vectors are unit vectors, or zero for one that is absent and counts as orthogonal to all. With the inner
-    products p = t·v, q = t·a and r = v·a: |u|² = 2 − 2p, |w|² = 2 − 2r and u·w = p − q − 1 + r. As |u|²|w|² − (u·w)²
-    is a small difference of large numbers where vectors agree, it is computed in double precision.
+    All vectors are unit vectors; the zero vector of an absent modality counts as one that is orthogonal to all others.
+    With the inner products p = t·v, q = t·a and r = v·a: |u|² = 2 − 2p, |w|² = 2 − 2r and u·w = p − q − 1 + r. As
+    |u|²|w|² − (u·w)² is a small difference of large numbers where vectors agree, it is computed in double precision.
 
     Args:
         corner: (queries, dimension) the first corners.
@@ -89,7 +90,8 @@ def mean_area(corner: Tensor, others: Tensor) -> Tensor:
     corner_products = torch.einsum("qd,gmd->mqg", corner.double(), others.double())
     item_products = others.double() @ others.double().mT
     pairs = list(combinations(range(others.shape[1]), 2))
-    total = sum(area(corner_products[v], corner_products[a], item_products[:, v, a]) for v, a in pairs)
+    areas = (area(corner_products[v], corner_products[a], item_products[:, v, a]) for v, a in pairs)
+    total = sum(areas, start=corner_products.new_zeros(()))
     return (total / len(pairs)).to(corner.dtype)
 
 

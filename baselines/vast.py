@@ -14,14 +14,14 @@ from pmrl.method import Embeddings, Method, Temperature, info_nce, instance_matc
 
 
 class Vast(Method):
-    """Anchor against fused subsets; scores by the cosine with the fused vector."""
+    """Contrasts the anchor with fused subsets of the others; scores by the cosine with the fused vector."""
 
     title = "VAST"
     reference = "Chen et al. 2023, arXiv 2305.18500"
     color = "#E69F00"
 
     class Hyperparameters(Method.Hyperparameters):
-        """Defaults are the paper's; beyond ``maximum_subsets``, only single modalities and the full set are fused."""
+        """Defaults are the paper's; beyond ``maximum_subsets``, only single modalities and the full set are used."""
 
         temperature: float = searched(0.07, 0.05, 0.1, 0.2)
         label_smoothing: float = 0.1
@@ -45,18 +45,18 @@ class Vast(Method):
         return terms
 
     def subsets(self, others: tuple[str, ...]) -> list[tuple[str, ...]]:
-        """All non-empty subsets of ``others``, or the singles and the full set if there are too many; full set last."""
+        """All non-empty subsets of ``others``, or singles and the full set if those are too many; the full set last."""
         if 2 ** len(others) - 1 <= self.hyperparameters.maximum_subsets:
             return list(chain.from_iterable(combinations(others, size + 1) for size in range(len(others))))
         return [(name,) for name in others] + [others]
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
-        """Cosine of the sides' vectors, (queries, gallery items)."""
+        """Cosine of the two sides' vectors, (queries, gallery items)."""
         return query.side_vector() @ gallery.side_vector().T
 
 
 def subset_vectors(embeddings: Embeddings, subsets: Sequence[tuple[str, ...]]) -> Tensor:
-    """Unit vectors (subsets, batch, dimension): a single modality's own vector, the fused one of several."""
+    """Unit vectors (subsets, batch, dimension): a single modality's own vector, or the fused vector of several."""
     singles = [subset[0] for subset in subsets if len(subset) == 1]
     several = [subset for subset in subsets if len(subset) > 1]
     parts = [torch.stack([embeddings.vectors[name] for name in singles])] if singles else []

@@ -1,1 +1,1 @@
-"""Speed and memory of the kernels beside the direct formulations that they replace."""
+"""Time and memory of the kernels, compared with the direct formulations that they replace."""

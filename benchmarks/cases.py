@@ -32,7 +32,7 @@ Call = Callable[[], object]
 
 
 class Shape(NamedTuple):
-    """Size of a batch of modality vectors; the default is the one that the targets are stated for."""
+    """Size of a batch of modality vectors; the targets are stated for the default."""
 
     batch: int = 256
     modalities: int = 4
@@ -42,8 +42,8 @@ class Shape(NamedTuple):
 def training_calls(shape: Shape) -> dict[str, Call]:
     """Forward and backward pass of every loss on the same float32 vectors, by name.
 
-    Among them are the three products of matrices that no loss over all pairs of an anchor and a gallery vector can
-    do without, one forward and two backward: the least that GRAM's volume and the pairwise loss can take.
+    Among them are the three matrix products that any loss over all pairs of an anchor and a gallery vector needs, one
+    forward and two backward: the least time that GRAM's volume and the pairwise loss can take.
     """
     vectors = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     z = normalize(vectors, dim=-1).requires_grad_()
@@ -86,7 +86,8 @@ def recall_calls(size: int) -> dict[str, Call]:
     own = torch.arange(size)
 
     def kernel() -> list[float]:
-        return [recall(found, k) for found in (ranks(scores, own), ranks(scores.T, own)) for k in _CUTOFFS]
+        both_directions = ranks(scores, own), ranks(scores.T, own)
+        return [recall(query_ranks, k) for query_ranks in both_directions for k in _CUTOFFS]
 
     def reference() -> list[float]:
         return direct.recall(scores, _CUTOFFS) + direct.recall(scores.T, _CUTOFFS)
@@ -95,10 +96,10 @@ def recall_calls(size: int) -> dict[str, Call]:
 
 
 def rank_many_items(size: int, dimension: int) -> tuple[float, int]:
-    """Rank ``size`` queries against as many items by cosine; meant for a process of its own.
+    """Rank ``size`` queries against as many items by cosine; run it in a process of its own.
 
     Returns:
-        Seconds, and the process's largest resident set so far in bytes.
+        Seconds, and the process's largest resident set so far, in bytes.
     """
     generator = torch.Generator().manual_seed(0)
     query, gallery = (torch.randn(size, dimension, generator=generator) for _ in range(2))

@@ -1,6 +1,6 @@
-"""The formulations that the kernels replace, as their sources word them: plain, correct, left to autograd.
+"""The formulations that the kernels replace, as in their sources: plain, correct, and differentiated by autograd.
 
-Each is what one would write from the paper, in whole-tensor operations wherever the source has them.
+Each is what one would write from the paper, in whole-tensor operations where the source has them.
 """
 
 import torch
@@ -12,7 +12,7 @@ def spectral_terms(z: Tensor, alignment_temperature: float, regularization_tempe
     """PMRL's two spectral terms through a full singular value decomposition of every instance.
 
     Source: Liu et al., Principled Multimodal Representation Learning, arXiv 2507.17343, and its public code,
-    which asks for the complete U of every instance, takes its first column with whatever sign it has, and
+    which computes the complete U of every instance, takes its first column with whatever sign it has, and
     differentiates through the decomposition.
 
     Args:
@@ -60,10 +60,10 @@ def recall(scores: Tensor, cutoffs: tuple[int, ...]) -> list[float]:
     """Recall of the diagonal in percent by sorting every row and looking up a position in a Python list.
 
     Source: the retrieval evaluation in the public code of VAST (Chen et al., arXiv 2305.18500), which the code
-    of GRAM and PMRL builds on. Ties are ranked in the order that the sort leaves them in.
+    of GRAM and PMRL builds on. Ties are ranked in the order in which the sort returns them.
 
     Args:
-        scores: ``(Q, Q)``; item i is right for query i.
+        scores: ``(Q, Q)``; item i is relevant to query i.
         cutoffs: the k of recall@k.
 
     Returns:
@@ -75,7 +75,7 @@ def recall(scores: Tensor, cutoffs: tuple[int, ...]) -> list[float]:
 
 
 def anchored_pairwise(z: Tensor, temperature: float) -> Tensor:
-    """InfoNCE from the first modality to each of the others, one direction each: the yardstick of cost.
+    """InfoNCE from the first modality to each of the others, in one direction: the yardstick of cost.
 
     Source: van den Oord et al., Representation Learning with Contrastive Predictive Coding, arXiv 1807.03748;
     anchored over several modalities as in ImageBind (Girdhar et al., arXiv 2305.05665).

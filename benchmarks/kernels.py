@@ -1,4 +1,4 @@
-"""Time and memory of the kernels, side by side with what they replace and with a contrastive loss, in one run.
+"""Time and memory of the kernels, of the formulations that they replace and of a contrastive loss, in one run.
 
 Run ``python -m benchmarks.kernels --output results/benchmarks``. It writes
 
@@ -9,7 +9,7 @@ Run ``python -m benchmarks.kernels --output results/benchmarks``. It writes
 import argparse
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -56,12 +56,12 @@ LOOKS = {
 
 
 class Comparison(NamedTuple):
-    """Two kernels, the quantity compared, and the bound on the ratio that counts."""
+    """Two kernels, the quantity that is compared, and the target for its ratio."""
 
     kernel: str
     reference: str
     quantity: str  # seconds or bytes
-    saving: bool  # reference/kernel, to be at least the target; else kernel/reference, to be at most the target
+    saving: bool  # if true, reference/kernel must reach the target; else kernel/reference must not exceed it
     target: float | None = None
 
 
@@ -78,25 +78,25 @@ RECALL_SIZE = 5_000
 MANY_ITEMS, MANY_DIMENSION, MANY_BYTES = 100_000, 128, 1.5e9
 
 
-def compare(found: dict[str, dict[str, float]], thread_count: int) -> pd.DataFrame:
+def compare(values: Mapping[str, Mapping[str, float]], thread_count: int) -> pd.DataFrame:
     """One row per comparison.
 
     Args:
-        found: quantity → kernel → value, in seconds or bytes.
-        thread_count: threads that computed; the targets are stated for one.
+        values: quantity → kernel → value, in seconds or bytes.
+        thread_count: number of threads; the targets are stated for one.
     """
     rows = []
     for kernel, reference, quantity, saving, target in COMPARISONS:
-        own, other = found[quantity][kernel], found[quantity][reference]
-        ratio = other / own if saving else own / other
+        kernel_value, reference_value = values[quantity][kernel], values[quantity][reference]
+        ratio = reference_value / kernel_value if saving else kernel_value / reference_value
         rows.append(
             {
                 "kernel": kernel,
                 "reference": reference,
                 "quantity": quantity,
                 "threads": thread_count,
-                "kernel value": own,
-                "reference value": other,
+                "kernel value": kernel_value,
+                "reference value": reference_value,
                 "ratio": ratio,
                 "ratio of": "reference/kernel" if saving else "kernel/reference",
             }
@@ -140,7 +140,7 @@ def measure_many_items(thread_count: int) -> pd.DataFrame:
 
 
 def measure_scaling(thread_counts: Sequence[int]) -> pd.DataFrame:
-    """Milliseconds and peak megabytes of every loss along every axis; one row per axis, shape, loss and threads."""
+    """Milliseconds and peak megabytes of every loss along every axis; a row per axis, shape, loss and thread count."""
     shapes = list(dict.fromkeys(shape for axis in SCALES.values() for shape in axis))
     rows = []
     for shape in tqdm(shapes, desc="scaling", unit="shape", disable=None):
@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables and the figure")
     output = parser.parse_args().output
     thread_counts = sorted({1, os.cpu_count() or 1})
-    # first: a child process inherits the largest resident set of its parent
+    # measured first, because a child process inherits the largest resident set of its parent
     many = measure_many_items(thread_counts[-1])
     measures = pd.concat([measure_targets(thread_counts), many], ignore_index=True)
     _write(measures, output / "measures.csv")

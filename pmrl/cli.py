@@ -1,7 +1,7 @@
 """The command line; `pmrl --help` lists the commands.
 
-Every problem that the user can solve is one message and exit status 2; with PMRL_TRACEBACK=1 in the environment its
-traceback is printed as well.
+Every problem that the user can solve ends in one message and exit status 2; with PMRL_TRACEBACK=1 in the environment
+the traceback is printed as well.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def failed(message: str, status: int = 2) -> int:
-    """Print a message, after the traceback of the error at hand if that is asked for, and return the exit status."""
+    """Print a message, with PMRL_TRACEBACK after the current error's traceback; return the exit status."""
     if os.environ.get(TRACEBACK):
         traceback.print_exc()
     print(f"pmrl: {message}", file=sys.stderr)
@@ -55,7 +55,7 @@ def failed(message: str, status: int = 2) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands; the options of each are the parameters of its function."""
+    """The parser of all commands; a command's options are the parameters of its function."""
     top = argparse.ArgumentParser(prog="pmrl", description="A benchmark of multimodal alignment.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
@@ -65,11 +65,11 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("prepare", prepare, "Build the feature stores of data sets.")
-    sub.add_argument("datasets", nargs="+", metavar="NAME", help="a built-in data set, or one of your own")
-    sub.add_argument("--folder", default="", help="the files of a data set that no package carries")
+    sub.add_argument("datasets", nargs="+", metavar="NAME", help="a built-in data set or one of your own")
+    sub.add_argument("--folder", default="", help="folder with the files of a data set that no package contains")
     sub.add_argument("--data", type=Path, default=Path("results/data"), help="feature stores (%(default)s)")
 
-    sub = command("check", check, "Check and describe a data card of your own, without writing anything.")
+    sub = command("check", check, "Check and describe one of your own data cards, without writing anything.")
     sub.add_argument("card", type=Path, metavar="CARD")
 
     command("list", list_names, "List data sets, methods, tables and figures.")
@@ -81,19 +81,19 @@ def parser() -> argparse.ArgumentParser:
     sub = command("train", train, "Train and evaluate one method on one data set.")
     run_options(sub)
     sub.add_argument("--method", required=True)
-    sub.add_argument("--variant", nargs="+", default=[MAIN], help="one or several (%(default)s)", metavar="NAME")
+    sub.add_argument("--variant", nargs="+", default=[MAIN], help="one or more names (%(default)s)", metavar="NAME")
 
     sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
     sub.add_argument("runs", nargs="*", type=Path, help="run folders")
     sub.add_argument("--sweeps", nargs="*", type=Path, default=[], metavar="FILE", help="sweeps")
-    study_options(sub, settings=False)
+    study_options(sub)
 
     sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
     study_options(sub)
     sub.add_argument("--dataset")
     sub.add_argument("--method")
     sub.add_argument("--variant", default=MAIN)
-    sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to the config's file")
+    sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to the tuned file")
 
     sub = command("sweep", sweep, "Train PMRL over a grid of its temperatures and matching weights.")
     sub.add_argument("--dataset", required=True)
@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--dataset", required=True)
     study_options(sub)
 
-    sub = command("report", report, "Write one HTML file with every table and figure, also of an unfinished study.")
+    sub = command("report", report, "Write one HTML file with every table and figure, even of an unfinished study.")
     study_options(sub, settings=False)
 
     sub = command("table", table, "Write one table from the records.")
@@ -113,12 +113,12 @@ def parser() -> argparse.ArgumentParser:
     sub = command("figure", figure, "Draw one figure from the records.")
     sub.add_argument("name", metavar="NAME")
     study_options(sub)
-    sub.add_argument("--rival", help="the method to set PMRL against, instead of GRAM")
+    sub.add_argument("--rival", help="the method to compare PMRL with, instead of GRAM")
     return top
 
 
 def run_options(sub: argparse.ArgumentParser) -> None:
-    """Options of the commands that train."""
+    """Add the options of the commands that train."""
     study_options(sub)
     sub.add_argument("--dataset", required=True)
     sub.add_argument("--seeds", type=natural, nargs="+", default=[0], help="indices of seeds (%(default)s)")
@@ -129,7 +129,7 @@ def run_options(sub: argparse.ArgumentParser) -> None:
 
 
 def study_options(sub: argparse.ArgumentParser, settings: bool = True) -> None:
-    """Where a command takes its settings and folders from."""
+    """Add the options that say where a command gets its settings and folders from."""
     source = sub.add_mutually_exclusive_group()
     source.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
     if settings:
@@ -138,22 +138,22 @@ def study_options(sub: argparse.ArgumentParser, settings: bool = True) -> None:
             type=json_object,
             help="the settings as JSON, instead of a config; for `train`, of each variant",
         )
-    sub.add_argument("--results", type=Path, help="results folder (the config's)")
-    sub.add_argument("--data", type=Path, help="feature stores (the config's)")
+    sub.add_argument("--results", type=Path, help="results folder (default: the config's)")
+    sub.add_argument("--data", type=Path, help="feature stores (default: the config's)")
 
 
 def natural(text: str) -> int:
-    """A whole number of at least 0 given on the command line."""
+    """The whole number of at least 0 in ``text``."""
     return at_least(0, text)
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1 given on the command line."""
+    """The whole number of at least 1 in ``text``."""
     return at_least(1, text)
 
 
 def at_least(smallest: int, text: str) -> int:
-    """A whole number given on the command line, or a message that says what was expected."""
+    """The whole number in ``text``, or an error message that says what was expected."""
     try:
         number = int(text)
     except ValueError:
@@ -164,7 +164,7 @@ def at_least(smallest: int, text: str) -> int:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """A JSON object given on the command line, or a message that says what was expected."""
+    """The JSON object in ``text``, or an error message that says what was expected."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -175,10 +175,17 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def studied(config: Path | None, results: Path | None, data: Path | None) -> tuple[dict[str, Any], Path, Path]:
-    """The study of a config (without one, only its folders), and the two folders: those given, else the config's."""
+    """The study of a config (only folders without one), and the two folders, as given or as in the config."""
     study = load_config(config) if config else {"results": "results", "data": "results/data"}
     results, data = results or Path(study["results"]), data or Path(study["data"])
     return {**study, "results": str(results), "data": str(data)}, results, data
+
+
+def described(study: dict[str, Any]) -> dict[str, Any]:
+    """What tables and figures need to know of a study, and what its runs are made of, so that no other is shown."""
+    from pmrl.study.belonging import digests
+
+    return {**study_settings(study), "origins": digests(study)}
 
 
 def prepare(datasets: list[str], folder: str, data: Path) -> None:
@@ -199,13 +206,13 @@ def check(card: Path) -> None:
 
 def list_names() -> None:
     """Print every name that the other commands take."""
-    listed = {
+    names_by_kind = {
         "data sets": discovery.data_sets(),
         "methods": discovery.method_files(),
         "tables": discovery.tables(),
         "figures": discovery.figures(),
     }
-    for kind, names in listed.items():
+    for kind, names in names_by_kind.items():
         print(f"{kind}: {', '.join(names)}")
 
 
@@ -226,13 +233,15 @@ def each_run(
     results: Path,
     data: Path,
 ) -> list[Run]:
-    """One run for each variant that ``settings`` are given for, and for each seed."""
+    """One run for each variant in ``settings`` and each seed."""
     from pmrl.data.store import load
     from pmrl.experiments.run import Run, set_up_torch
 
-    chosen, loaded = set_up_torch(device, threads), load(data / dataset)
+    torch_device, store = set_up_torch(device, threads), load(data / dataset)
     return [
-        Run(loaded, method, variant, own, seed, results, chosen) for variant, own in settings.items() for seed in seeds
+        Run(store, method, variant, variant_settings, seed, results, torch_device)
+        for variant, variant_settings in settings.items()
+        for seed in seeds
     ]
 
 
@@ -276,19 +285,26 @@ def train(
         run_method(run)
 
 
-def collect(runs: list[Path], sweeps: list[Path], config: Path, results: Path | None, data: Path | None) -> None:
-    """Gather the named runs and sweeps, or, if none are named, all finished ones of the study, into tidy tables."""
+def collect(
+    runs: list[Path],
+    sweeps: list[Path],
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
+    """Gather the given runs and sweeps, or all finished ones of the study if none are given, into tidy tables."""
     from pmrl.reporting.collect import collect_runs, collect_sweeps
     from pmrl.reporting.report import finished_runs, finished_sweeps
+    from pmrl.study.belonging import require
 
-    study, results, data = studied(config, results, data)
+    study, results, data = studied(None if settings else config, results, data)
+    study = {**settings, "results": str(results), "data": str(data)} if settings else study
     everything = not (runs or sweeps)
-    if everything:
-        runs, sweeps = finished_runs(study), finished_sweeps(study)
     if sweeps or everything:
-        collect_sweeps(sweeps, results)
+        collect_sweeps(sweeps or finished_sweeps(study), results)
     if runs or everything:
-        collect_runs(runs, results)
+        collect_runs(require(runs, study) if runs else finished_runs(study), results)
 
 
 def tune(
@@ -301,7 +317,7 @@ def tune(
     results: Path | None,
     data: Path | None,
 ) -> None:
-    """Search on one data set with one method, or adopt the best of all searches."""
+    """Search one method's hyper-parameters on one data set, or adopt the best values of all searches."""
     from pmrl.data.store import load
     from pmrl.experiments import tune as tuning
     from pmrl.experiments.run import set_up_torch
@@ -310,7 +326,7 @@ def tune(
     study = settings or study
     if adopt:
         if not study["tuned"]:
-            raise UserError(f"{config}: tuned: not set, so there is no file that the choice could be written to.")
+            raise UserError(f"{config}: tuned: not set, so there is no file to write the best values to. Set it.")
         tuning.adopt(study, results, ROOT / study["tuned"])
         return
     if not (dataset and method):
@@ -354,7 +370,7 @@ def table(name: str, config: Path, settings: dict[str, Any] | None, results: Pat
     from pmrl.reporting.write_table import write_table
 
     study, results, data = studied(None if settings else config, results, data)
-    write_table(name, results, results / "tables", settings or study_settings(study), data)
+    write_table(name, results, results / "tables", settings or described(study), data)
 
 
 def figure(
@@ -370,7 +386,7 @@ def figure(
 
     study, results, data = studied(None if settings else config, results, data)
     options = {"rival": rival} if rival else {}
-    write_figure(name, results, results / "figures", settings or study_settings(study), data, **options)
+    write_figure(name, results, results / "figures", settings or described(study), data, **options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which plug-ins exist: one file is one method, data set, table or figure. Nothing is imported."""
+"""Which plug-ins exist: each file is one method, data set, table or figure. Nothing is imported."""
 
 import ast
 from pathlib import Path
@@ -49,13 +49,13 @@ def figures() -> list[str]:
 
 
 def reads(kind: str, name: str) -> list[str]:
-    """What a "table" or "figure" reads, as READS of its module says.
+    """What a "table" or "figure" reads, from READS in its module.
 
-    Tables of ``pmrl.records.TABLES``, "methods" for what is known of the methods, "stores" for the feature stores, and
-    files of the project by their paths.
+    READS holds names from ``pmrl.records.TABLES``, "methods" for the description of the methods, "stores" for the
+    feature stores, and paths of files of the project.
 
     Raises:
-        UserError: the module does not say it.
+        UserError: the module has no READS.
     """
     path = ROOT / "pmrl" / f"{kind}s" / f"{name}.py"
     for node in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -1,4 +1,4 @@
-"""Errors that are meant for people: what was found where, what was expected, what to do."""
+"""Errors for people: their messages say what was found where, what was expected, and what to do."""
 
 
 class UserError(Exception):
@@ -6,4 +6,4 @@ class UserError(Exception):
 
 
 class ArgumentError(UserError, ValueError):
-    """A wrong argument of a function that people import into their own code, to whom it is an ordinary ValueError."""
+    """A wrong argument to a function that people import into their own code, where it is an ordinary ValueError."""

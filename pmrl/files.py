@@ -1,4 +1,4 @@
-"""Reading and writing files: a damaged one is named, and a half-written one is never taken for a result."""
+"""Reading and writing files: errors name the damaged file, and a half-written file never counts as a result."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from pmrl.errors import UserError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it becomes ``path`` on success and vanishes on error.
+    """Yield a temporary path beside ``path``; it becomes ``path`` on success and is deleted on error.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
@@ -72,7 +72,7 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Run the step that writes it again.") from error
     except ValueError as error:
         raise UserError(
-            f"{path}: damaged, expected JSON ({error}). Delete it and run again, which writes it anew."
+            f"{path}: damaged, expected JSON ({error}). Delete it and run again to write a new one."
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Which code of the project a number rests on: computed from imports, never kept in a list.
+"""The code of the project that a number depends on, computed from imports instead of written in a list.
 
-A module rests on itself and on every module of the project that it imports, directly or not. The digest of that code
-ignores comments, docstrings and layout, so that only a change that can change a number makes anything run again.
+A module depends on itself and on every module of the project that it imports, directly or indirectly. The digest of
+that code ignores comments, docstrings and layout, so that runs are repeated only if a number could change.
 """
 
 import ast
@@ -18,10 +18,10 @@ PACKAGES = ("pmrl", "baselines")
 
 
 class Module(NamedTuple):
-    """What one file says.
+    """The content of one file.
 
     Attributes:
-        imports: (module or package file, name imported from it; "" for the file as a whole), in order.
+        imports: pairs of a module's or package's file and the name imported from it ("" for the whole file), in order.
         constants: for a file that only assigns constants, each name's code and the names that it refers to; else None.
         code: the file's code without comments, docstrings and layout.
     """
@@ -32,34 +32,34 @@ class Module(NamedTuple):
 
 
 def sources(*paths: Path | str) -> list[Path]:
-    """The modules at ``paths`` (below the project's folder) and every module of the project that they rest on, sorted.
+    """The modules at ``paths`` (below the project's folder) and all modules of the project that they depend on, sorted.
 
-    Only import statements are read, wherever they stand, but those for type checkers alone; nothing is imported.
+    All import statements count, wherever they are, except those for type checkers alone. Nothing is imported.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting = [ROOT / path for path in paths]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in files:
+            files.add(path)
             waiting += [file for file, _ in _read(path).imports]
-    return sorted(found)
+    return sorted(files)
 
 
 def code(*paths: Path | str) -> str:
-    """Digest of all code that the modules at ``paths`` rest on.
+    """Digest of all code that the modules at ``paths`` depend on.
 
-    Of a module of constants, such as ``pmrl.records``, only the constants that are imported count.
+    Of a module of constants, such as ``pmrl.records``, only the imported constants count.
     """
     files = sources(*paths)
-    wanted: dict[Path, set[str]] = {}
+    imported_names: dict[Path, set[str]] = {}
     for path in files:
         for file, name in _read(path).imports:
-            wanted.setdefault(file, set()).add(name)
-    asked = {ROOT / path for path in paths}
+            imported_names.setdefault(file, set()).add(name)
+    roots = {ROOT / path for path in paths}
     return text_digest(
         *(
-            f"{path.relative_to(ROOT)}\n{_relevant(_read(path), wanted.get(path, set()), path in asked)}"
+            f"{path.relative_to(ROOT)}\n{_relevant(_read(path), imported_names.get(path, set()), path in roots)}"
             for path in files
         )
     )
@@ -71,27 +71,27 @@ def text_digest(*texts: str) -> str:
 
 
 def _relevant(module: Module, names: set[str], whole: bool) -> str:
-    """The module's code; of a module of constants those that ``names`` rest on."""
+    """The module's code; for a module of constants, unless ``whole``, only what the imported ``names`` depend on."""
     if whole or module.constants is None or not names <= module.constants.keys():
         return module.code
-    found: set[str] = set()
+    needed: set[str] = set()
     waiting = [*names]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in needed:
+            needed.add(name)
             waiting += [other for other in module.constants[name][1] if other in module.constants]
-    return "\n".join(module.constants[name][0] for name in sorted(found))
+    return "\n".join(module.constants[name][0] for name in sorted(needed))
 
 
 def _read(path: Path) -> Module:
-    changed = path.stat()
-    return _parse(path, changed.st_mtime_ns, changed.st_size)
+    status = path.stat()
+    return _parse(path, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _parse(path: Path, changed: int, size: int) -> Module:
-    """The file at ``path``; one that is not Python imports nothing, and its own job will say what is wrong with it."""
+def _parse(path: Path, modified: int, size: int) -> Module:
+    """The file at ``path``. A file that is not valid Python has no imports here; the job that runs it fails."""
     text = path.read_text(encoding="utf-8")
     try:
         tree = ast.parse(text)
@@ -115,7 +115,7 @@ def _imports(tree: ast.Module, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _files(names: Iterable[tuple[str, str]]) -> Iterator[tuple[Path, str]]:
-    """The files of those (module, imported name) that belong to the project."""
+    """The files of the modules that belong to the project, from pairs of module and imported name."""
     for module, name in names:
         first, *rest = module.split(".")
         place = ROOT.joinpath(first, *rest)
@@ -125,7 +125,7 @@ def _files(names: Iterable[tuple[str, str]]) -> Iterator[tuple[Path, str]]:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under ``if TYPE_CHECKING:``."""
+    """All nodes except those under ``if TYPE_CHECKING:``."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             continue
@@ -145,14 +145,14 @@ def _is_text(node: ast.stmt) -> bool:
 
 def _constants(tree: ast.Module) -> dict[str, tuple[str, frozenset[str]]] | None:
     """Each assigned name with its code and the names in it; None if the module does anything but assign."""
-    found: dict[str, tuple[str, frozenset[str]]] = {}
+    constants: dict[str, tuple[str, frozenset[str]]] = {}
     for node in tree.body:
         if not isinstance(node, ast.Assign):
             return None
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         targets = {part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)}
         for name in targets:
-            if name in found:
+            if name in constants:
                 return None
-            found[name] = (ast.dump(node), frozenset(names - {name}))
-    return found
+            constants[name] = (ast.dump(node), frozenset(names - {name}))
+    return constants

@@ -1,4 +1,4 @@
-"""The words and columns of every table that the project writes: one place for each name, and no code.
+"""The words and columns of every table that the project writes: each name in one place, and no code.
 
 ``records.parquet``, one row per measured value:
     dataset, method, variant ("main" or a named ablation), regime (one of ``REGIMES``, "foundation", or "probe" for
@@ -7,7 +7,7 @@
     ``CORRUPTIONS``), level (float, 0 = none), folds (of a probe: "random" or "leave_site_out", else ""), metric
     ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent),
     value, n (queries, or classified instances), gallery_size, reason (why "unsupported", else "").
-    Rows of a probe: query = "all" modalities; method "raw_features" = logistic regression on the unlearned features.
+    Rows of a probe: query = "all" (modalities); method "raw_features" = logistic regression on the input features.
 ``ranks.parquet``, one row per query, for paired tests:
     dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
 ``curves.parquet``, one row per value logged in training:
@@ -21,7 +21,8 @@
 ``methods.json``: {method: {title, reference, color, variants: [names], parameters: {dataset: {"encoders", "fused",
     "matching": number}}}}.
 ``data/<dataset>/card.yaml``, ``items.parquet``, ``views.parquet``: the feature store.
-``costs.parquet``: method, modalities (int, k), parameters (int), step_milliseconds, epoch_seconds, peak_megabytes.
+``costs.parquet``: method, modalities (int, their number k), parameters (int), step_milliseconds, epoch_seconds,
+    peak_megabytes.
 ``sweep.parquet``, one row per trained setting of PMRL:
     dataset, seed, parameter ("temperatures" or "matching_weight", what is swept), alignment_temperature,
     instance_temperature, matching_weight, value (mean recall@1 over ordered pairs, percent).
@@ -33,13 +34,13 @@
     columns e0 … e(d−1), float32.
 """
 
-# Who is compared.
+# What is compared.
 PROPOSED = "pmrl"
-FOUNDATION = "foundation"  # the shared warm start; its own test stands where continued training starts from
-RAW_FEATURES = "raw_features"  # of a probe: no method at all
-MAIN = "main"  # a method as it is, beside its named variants
+FOUNDATION = "foundation"  # the shared warm start, tested like a method before training continues
+RAW_FEATURES = "raw_features"  # of a probe: the input features, without any method
+MAIN = "main"  # the method itself, beside its named variants
 
-# What is trained and tested.
+# Splits, regimes and stages of training.
 PRETRAIN, TRAIN, VALIDATION, TEST = SPLITS = ("pretrain", "train", "validation", "test")
 ZERO_SHOT, FINE_TUNED, SCRATCH, PROBE = "zero_shot", "fine_tuned", "scratch", "probe"
 REGIMES = {ZERO_SHOT: "zero-shot", FINE_TUNED: "fine-tuned", SCRATCH: "from scratch"}
@@ -47,7 +48,7 @@ CONTINUED = "continued"
 STAGES = (FOUNDATION, CONTINUED, FINE_TUNED, SCRATCH)
 UNSUPPORTED = "unsupported"  # the metric of the single row of a method that refuses a data set
 
-# What is asked and how it is scored.
+# Queries and galleries, scores and measures.
 OTHERS = "others"  # all modalities but the anchor
 ALL_MODALITIES = "all"
 LEADING_DIRECTION = "leading_direction"
@@ -56,10 +57,10 @@ PAIRS, ANCHOR, ACCURACY = "pairs", "anchor", "accuracy"  # measures of contribut
 PAIR_COSINE = "cosine of "  # followed by two modalities: a quantity of curves
 PROBE_METRICS = (ACCURACY, "auc", "sensitivity", "specificity")
 
-# What a modality is.
+# Kinds of modalities.
 KINDS = TEXT, AUDIO, PICTURE, VIDEO, MEASUREMENT = ("text", "audio", "picture", "video", "measurement")
 
-# What is done to the data.
+# Corruptions of the data.
 CLEAN = "none"
 GAUSSIAN, MISSING, MISSING_TRAINING, MISMATCHED = "gaussian", "missing", "missing_training", "mismatched"
 CORRUPTIONS = (GAUSSIAN, MISSING, MISSING_TRAINING, MISMATCHED)
@@ -82,7 +83,7 @@ COLUMNS = {
     "examples": ["dataset", "method", "query", "gallery", "item", "rank", "retrieved", "correct"],
     "embeddings": ["dataset", "method", "seed", "item", "label", "modality"],
 }
-# The columns that name one cell of a file in which every cell may stand only once.
+# The columns that name one cell, of the files in which a cell may have only one value.
 CELL = {
     "records": [*RUN, "split", *TASK, *CONDITION, "metric"],
     "contributions": COLUMNS["contributions"][:-1],
@@ -93,13 +94,13 @@ CELL = {
 # Files.
 TABLES = {name: f"{name}.parquet" for name in COLUMNS}
 RUN_TABLES = ("records", "ranks", "curves", "contributions")  # of every run
-FIGURE_TABLES = ("embeddings", "examples")  # of the first seed of a method's main form
+FIGURE_TABLES = ("embeddings", "examples")  # of the first seed of every method's main form
 DESCRIPTION = "run.json"
 RUN_FILES = (*(TABLES[name] for name in RUN_TABLES), DESCRIPTION)
 FIGURE_FILES = tuple(TABLES[name] for name in FIGURE_TABLES)
 METHODS_FILE = "methods.json"
 COLLECTED = "collected.json"  # the folders of the runs that records.parquet holds
-COMPLETE = "complete"  # exists while these are all runs of the study
-METHODS, STORES = "methods", "stores"  # what a table or figure reads beside tables: METHODS_FILE, the feature stores
-# Tables that not every study writes: without them, what is drawn from them says that nothing is recorded.
+COMPLETE = "complete"  # exists while records.parquet holds all runs of the study
+METHODS, STORES = "methods", "stores"  # what a table or figure may read beside TABLES: METHODS_FILE, feature stores
+# Tables that not every study writes; tables and figures made from them then say that nothing is recorded.
 OPTIONAL = ("contributions", "costs", "sweep", "examples", "embeddings")

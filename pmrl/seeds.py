@@ -1,9 +1,9 @@
-"""Seeds for every random draw, named by what they are for."""
+"""Seeds for all random draws, derived from the purpose of the draw."""
 
 import hashlib
 
 
 def derived_seed(*purpose: object) -> int:
-    """A seed that depends on what it is for and on nothing else, such as ``("batches", "digits", 0)``."""
+    """A seed that depends on its purpose only, such as ``("batches", "digits", 0)``."""
     digest = hashlib.sha256("/".join(map(str, purpose)).encode()).digest()
     return int.from_bytes(digest[:4], "big")

@@ -183,7 +183,7 @@ class _InnerProducts(torch.autograd.Function):
 
 
 def _oriented(singular_values: Tensor, vectors: Tensor) -> Tensor:
-    """Right singular vectors with the basis of the leading space changed, so that the first gives ``spectrum``'s u1."""
+    """The right singular vectors, with a basis of the leading space whose first vector gives the u1 of ``spectrum``."""
     count = vectors.shape[-1]
     squares = singular_values.square()
     leading_space = squares[..., :1] - squares <= 4 * count * _ROUNDING * squares[..., :1]

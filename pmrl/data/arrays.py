@@ -1,17 +1,10 @@
-"""Arrays of features as the store wants them: cut into tokens, without columns that never vary."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Arrays of features in the form of the store: cut into tokens, without constant columns."""
 
 import numpy as np
 
-if TYPE_CHECKING:
-    pass
-
 
 def cut(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Cut feature vectors (instances, columns) into tokens (instances, *shape), padded by zeros."""
+    """Cut feature vectors (instances, columns) into tokens (instances, *shape), padded with zeros."""
     padding = shape[0] * shape[1] - values.shape[1]
     return np.pad(values, ((0, 0), (0, padding))).reshape(len(values), *shape)
 

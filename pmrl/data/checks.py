@@ -1,4 +1,4 @@
-"""The rules that every data set keeps, whether it comes from a registry or from a user."""
+"""The rules that every data set must keep, whether it comes from a package registry or from a user."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from pmrl.records import ITEM_COLUMNS, KINDS, PRETRAIN, SPLITS
 if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
 
-# A feature that singles out a class of this size exactly is no accident but the label itself.
+# A feature that singles out a class of at least this size exactly is taken for the label.
 LEAK_CLASS_SIZE = 10
 LARGEST_TOKEN = float(np.finfo(np.float16).max)
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -36,9 +36,9 @@ def check(dataset: "Dataset") -> None:
     check_shapes(dataset)
     ids = dataset.items["id"].to_numpy()
     for modality in dataset.modalities:
-        parts = (part[modality] for part in (dataset.pooled, dataset.tokens, dataset.present))
-        check_modality(f"{name}: modality {modality!r}", *parts, dataset.items)
-        check_pretraining(f"{name}: modality {modality!r}", dataset.present[modality], dataset.items)
+        where, present = f"{name}: modality {modality!r}", dataset.present[modality]
+        check_modality(where, dataset.pooled[modality], dataset.tokens[modality], present, dataset.items)
+        check_pretraining(where, present, dataset.items)
     counts = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0)
     if (counts == 0).any():
         raise UserError(f"{name}: item {ids[counts.argmin()]!r} has no modality at all; remove it.")
@@ -46,16 +46,16 @@ def check(dataset: "Dataset") -> None:
         if most < 2:
             raise UserError(
                 f"{name}: no item of the split {split!r} has two modalities, so there is nothing to align or to "
-                "retrieve; put items with two or more into every split."
+                "retrieve; put items with at least two modalities into every split."
             )
 
 
 def check_modality(
     where: str, pooled: np.ndarray, tokens: np.ndarray, present: np.ndarray, items: pd.DataFrame
 ) -> None:
-    """Test that features and tokens are finite, say something, and do not give the label or the row away.
+    """Test that features and tokens are finite and informative, and do not reveal the label or the row number.
 
-    Constant columns are refused in features only: tokens may be padded.
+    Constant columns are refused in features only, since tokens may be padded.
 
     Raises:
         UserError: naming the item or the column.
@@ -68,15 +68,15 @@ def check_modality(
 
 
 def check_pretraining(where: str, present: np.ndarray, items: pd.DataFrame) -> None:
-    """Test that the pre-training split, by whose statistics features are scaled, has the modality.
+    """Test that the pre-training split has the modality; features are scaled by their statistics in that split.
 
     Raises:
-        UserError: none of its items does.
+        UserError: no item of the split has it.
     """
     if not present[items["split"] == PRETRAIN].any():
         raise UserError(
             f"{where}: no item of the split 'pretrain' has it, expected at least 1, since features are scaled by their "
-            "mean and deviation there; move items that have it into this split, or leave the modality out."
+            "mean and deviation in this split; move items that have it into the split, or leave the modality out."
         )
 
 
@@ -84,7 +84,7 @@ def check_kinds(dataset: "Dataset") -> None:
     """Test that every modality is of a known kind.
 
     Raises:
-        UserError: naming the modality and the kinds there are.
+        UserError: naming the modality and the valid kinds.
     """
     for name, modality in dataset.card.modalities.items():
         if modality.kind not in KINDS:
@@ -95,7 +95,7 @@ def check_kinds(dataset: "Dataset") -> None:
 
 
 def check_views(dataset: "Dataset") -> None:
-    """Test that views are pictures or texts of items and modalities that there are.
+    """Test that views are pictures or texts, of existing items and modalities.
 
     Raises:
         UserError: naming the modality and the item.
@@ -130,33 +130,32 @@ def check_shapes(dataset: "Dataset") -> None:
     """
     count = len(dataset.items)
     for modality in dataset.modalities:
-        arrays = (
+        kinds = (
             ("pooled", dataset.pooled, 2),
             ("tokens", dataset.tokens, 3),
             ("present", dataset.present, 1),
         )
-        for kind, found, dimensions in arrays:
+        for kind, arrays, dimensions in kinds:
             where = f"{dataset.card.name}: modality {modality!r}, {kind}"
-            if modality not in found:
+            if modality not in arrays:
                 raise UserError(f"{where}: there is no such array.")
-            if found[modality].ndim != dimensions:
-                raise UserError(f"{where}: found {found[modality].ndim} dimensions, expected {dimensions}.")
-            if len(found[modality]) != count:
-                raise UserError(f"{where}: found {len(found[modality])} rows, expected {count}, one per item.")
-            if 0 in found[modality].shape[1:]:
-                raise UserError(
-                    f"{where}: found the shape {found[modality].shape}; every item needs a number at least."
-                )
+            shape = arrays[modality].shape
+            if len(shape) != dimensions:
+                raise UserError(f"{where}: found {len(shape)} dimensions, expected {dimensions}.")
+            if shape[0] != count:
+                raise UserError(f"{where}: found {shape[0]} rows, expected {count}, one per item.")
+            if 0 in shape[1:]:
+                raise UserError(f"{where}: found the shape {shape}; every item needs at least one number.")
         tokens = np.abs(dataset.tokens[modality])
         if (tokens[np.isfinite(tokens)] > LARGEST_TOKEN).any():
             raise UserError(
                 f"{dataset.card.name}: modality {modality!r}: a token has a value beyond {LARGEST_TOKEN:,.0f}, the "
-                "largest number that its storage type holds; give this modality in a larger unit."
+                "largest number that its storage type holds; give the modality in a larger unit."
             )
 
 
 def check_items(where: str, items: pd.DataFrame) -> None:
-    """Test the table of items: columns, ids and groups that are given, unique ids, known and group-disjoint splits.
+    """Test the table of items: its columns, unique non-empty ids, non-empty groups, and known splits by group.
 
     Raises:
         UserError: naming the column or the item.
@@ -174,8 +173,8 @@ def check_items(where: str, items: pd.DataFrame) -> None:
             )
     check_given(where, items)
     if items["id"].duplicated().any():
-        twice = items["id"][items["id"].duplicated()].iloc[0]
-        raise UserError(f"{where}: id {twice!r} stands twice in the items table; every id must be unique.")
+        duplicate = items["id"][items["id"].duplicated()].iloc[0]
+        raise UserError(f"{where}: id {duplicate!r} stands twice in the items table; every id must be unique.")
     unknown = set(items["split"]) - set(SPLITS)
     if unknown:
         raise UserError(
@@ -184,15 +183,15 @@ def check_items(where: str, items: pd.DataFrame) -> None:
     splits_per_group = items.groupby("group")["split"].nunique()
     if (splits_per_group > 1).any():
         group = splits_per_group.index[splits_per_group > 1][0]
-        found = ", ".join(sorted(set(items.loc[items["group"] == group, "split"])))
+        splits = ", ".join(sorted(set(items.loc[items["group"] == group, "split"])))
         raise UserError(
-            f"{where}: group {group!r} appears in more than one split ({found}); "
+            f"{where}: group {group!r} appears in more than one split ({splits}); "
             "put all items of a group into one split."
         )
 
 
 def check_given(where: str, items: pd.DataFrame) -> None:
-    """Test that every item has an id and a group; empty groups would be one group that all these items share.
+    """Test that every item has an id and a group; items with an empty group would all share one group.
 
     Raises:
         UserError: naming the column and the row, counted from 0.
@@ -220,12 +219,12 @@ def check_finite(where: str, array: np.ndarray, ids: np.ndarray) -> None:
         row, column = np.argwhere(~finite)[0]
         raise UserError(
             f"{where}: item {ids[row]!r}, column {column}: found {flat[row, column]}, expected a finite number; "
-            "mend it, or mark the modality as absent for this item."
+            "fix it, or mark the modality as absent for this item."
         )
 
 
 def check_columns(where: str, pooled: np.ndarray, present: np.ndarray, items: pd.DataFrame) -> None:
-    """Refuse columns that say nothing (constant) or everything (the label, or the row number).
+    """Refuse constant columns, and columns that reveal the label or the row number.
 
     Raises:
         UserError: naming the column by its number, counted from 0.
@@ -236,19 +235,19 @@ def check_columns(where: str, pooled: np.ndarray, present: np.ndarray, items: pd
     constant = values.min(axis=0) == values.max(axis=0)
     if constant.any():
         raise UserError(
-            f"{where}: column {constant.argmax()} is constant over all items and carries nothing; remove it."
+            f"{where}: column {constant.argmax()} is constant over all items and carries no information; remove it."
         )
     check_leaks(where, values, items, present)
 
 
 def check_leaks(where: str, values: np.ndarray, items: pd.DataFrame, present: np.ndarray) -> None:
-    """Refuse columns that say everything: the label, or the row number.
+    """Refuse columns that reveal the label or the row number.
 
     Args:
         where: what the columns belong to, for the message.
         values: (present items, columns).
         items: the table of items.
-        present: (items,) which of them have the modality.
+        present: (items,) which items have the modality.
 
     Raises:
         UserError: naming the column by its number, counted from 0.

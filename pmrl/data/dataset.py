@@ -1,4 +1,4 @@
-"""What a data set is: instances seen by several modalities, and the card that says where they come from."""
+"""What a data set is: instances in several modalities, and the card that says where they come from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pmrl.records import MEASUREMENT, SPLITS
 class Modality:
     """What one modality is.
 
-    ``kind`` is one of `pmrl.records.KINDS`, ``dimension`` that of the pooled vector, ``tokens`` are (number, width).
+    ``kind`` is one of `pmrl.records.KINDS`, ``dimension`` that of the pooled vector, ``tokens`` is (number, width).
     """
 
     description: str
@@ -30,7 +30,7 @@ class Modality:
 class Card:
     """Where a data set comes from and how it was made.
 
-    ``counts``, ``checksum`` and the sizes within ``modalities`` are filled in by `save`.
+    ``counts``, ``checksum`` and the sizes within ``modalities`` are filled in by `pmrl.data.store.save`.
     """
 
     name: str
@@ -58,8 +58,8 @@ class Dataset:
         pooled: per modality float32 (instances, dimension); zeros where the modality is absent.
         tokens: per modality float16 (instances, tokens, width); zeros where it is absent.
         present: per modality bool (instances,).
-        views: what figures show of an item, and nothing else reads: by modality, then by item id, a small PNG
-            picture or a text. Figures draw a modality without views from its features.
+        views: {modality: {item id: a small PNG picture or a text}}, read by figures only; figures draw a modality
+            without views from its features.
     """
 
     card: Card
@@ -78,6 +78,11 @@ class Dataset:
     def anchor(self) -> str:
         """Name of the modality that anchored methods are built on."""
         return self.card.anchor
+
+    @property
+    def instances(self) -> np.ndarray:
+        """(items,) name of the instance that each item is a view of; its id unless the table of items says more."""
+        return self.items["instance" if "instance" in self.items else "id"].to_numpy()
 
     def indices(self, split: str) -> np.ndarray:
         """Rows of one split, ascending, int64.

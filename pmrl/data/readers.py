@@ -1,4 +1,4 @@
-"""Readers of the files that users bring: tables and arrays, checked before they are believed.
+"""Readers of the user's files, tables and arrays, with checks of what they hold.
 
 Nothing here ever loads a pickle, so no file can run code.
 """
@@ -21,12 +21,12 @@ KEYS = ("features", "tokens", "present", "ids")
 
 @dataclass(frozen=True)
 class Features:
-    """One modality as a file has it, in the order of the items.
+    """The content of a modality's file, in the order of the items.
 
     Attributes:
         features: (items, columns), or (items, tokens, width).
         present: (items,) bool; absent rows of ``features`` are zeros.
-        tokens: (items, tokens, width), if the file gives them beside the features.
+        tokens: (items, tokens, width), if the file has them beside the features.
     """
 
     features: np.ndarray
@@ -35,10 +35,10 @@ class Features:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table of text (.csv) or of any type (.parquet).
+    """A table, of texts (.csv) or of any types (.parquet).
 
     Raises:
-        UserError: the file is missing, cannot be parsed, or is of another kind.
+        UserError: the file is missing, cannot be parsed, or has another suffix.
     """
     require(path)
     try:
@@ -62,7 +62,7 @@ def _check_header(path: Path) -> None:
 
 
 def read_features(path: Path, ids: list[str], gaps: bool) -> Features:
-    """One modality of the items ``ids``.
+    """The features of one modality for the items ``ids``.
 
     Args:
         path: .npy, .npz, .safetensors, .parquet or .csv.
@@ -90,13 +90,13 @@ def require(path: Path) -> None:
 def _from_table(path: Path, table: pd.DataFrame, ids: list[str], gaps: bool) -> Features:
     if "id" not in table.columns:
         raise UserError(f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}.")
-    found = table["id"].astype(str)
-    _compare_ids(path, list(found), ids, gaps)
+    file_ids = [str(key) for key in table["id"].astype(str)]
+    _compare_ids(path, file_ids, ids, gaps)
     columns = [name for name in table.columns if name != "id"]
     if not columns:
         raise UserError(f"{path}: there is no column beside 'id'; expected one column per feature.")
     numbers = np.stack([_numbers(path, table[name]) for name in columns], axis=1)
-    place = {key: row for row, key in enumerate(found)}
+    place = {key: row for row, key in enumerate(file_ids)}
     present = np.array([key in place for key in ids])
     features = np.zeros((len(ids), len(columns)))
     features[present] = numbers[[place[key] for key in ids if key in place]]
@@ -137,16 +137,17 @@ def _from_arrays(path: Path, arrays: dict[str, np.ndarray], ids: list[str]) -> F
             raise UserError(f"{path}: {key} has the shape {arrays[key].shape}, expected at least one number per item.")
     order = np.arange(len(ids))
     if "ids" in arrays:
-        found = [str(key) for key in arrays["ids"]]
-        _compare_ids(path, found, ids, gaps=False)
-        place = {key: row for row, key in enumerate(found)}
+        file_ids = [str(key) for key in arrays["ids"]]
+        _compare_ids(path, file_ids, ids, gaps=False)
+        place = {key: row for row, key in enumerate(file_ids)}
         order = np.array([place[key] for key in ids])
     present = _mask(path, arrays["present"])[order] if "present" in arrays else np.ones(len(ids), dtype=bool)
     features = np.array(arrays["features"][order], dtype=np.float64)
-    tokens = np.array(arrays["tokens"][order], dtype=np.float64) if "tokens" in arrays else None
-    for array in (features, tokens):
-        if array is not None:
-            array[~present] = 0
+    features[~present] = 0
+    if "tokens" not in arrays:
+        return Features(features, present)
+    tokens = np.array(arrays["tokens"][order], dtype=np.float64)
+    tokens[~present] = 0
     return Features(features, present, tokens)
 
 
@@ -156,17 +157,19 @@ def _mask(path: Path, values: np.ndarray) -> np.ndarray:
     return values.astype(bool)
 
 
-def _compare_ids(path: Path, found: list[str], ids: list[str], gaps: bool) -> None:
-    repeated = pd.Series(found, dtype=object)
-    if repeated.duplicated().any():
-        raise UserError(f"{path}: id {repeated[repeated.duplicated()].iloc[0]!r} stands twice; expected once.")
-    unknown = set(found) - set(ids)
+def _compare_ids(path: Path, file_ids: list[str], ids: list[str], gaps: bool) -> None:
+    """Refuse duplicate and unknown ids in a file, and missing ones unless it may have ``gaps``."""
+    column = pd.Series(file_ids, dtype=object)
+    if column.duplicated().any():
+        raise UserError(f"{path}: id {column[column.duplicated()].iloc[0]!r} stands twice; expected once.")
+    unknown = set(file_ids) - set(ids)
     if unknown:
         raise UserError(
             f"{path}: id {min(unknown)!r} is not in the table of items ({len(unknown)} such); remove its row or "
             "add the item."
         )
-    missing = [key for key in ids if key not in set(found)]
+    present = set(file_ids)
+    missing = [key for key in ids if key not in present]
     if missing and not gaps:
         raise UserError(
             f"{path}: item {missing[0]!r} has no row ({len(missing)} such); add it, or write `gaps: true` in the "

@@ -1,8 +1,8 @@
-"""How a data set is found by its name and built: the built-in sources, and the user's own cards.
+"""Find a data set by its name and build it: the built-in sources, and the user's own cards.
 
 A module of ``pmrl/data/sources`` defines ``PACKAGES`` and ``build(cache)``; its file name is the data set's name. A
 folder ``datasets/NAME`` with a ``card.yaml`` is a data set of the user's own, see docs/adding_a_dataset.md.
-Importing this module, or a source, loads none of the heavy packages.
+Importing this module or a source loads no heavy package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pmrl import provenance
 from pmrl.discovery import OWN_DATA, ROOT, built_in_data_sets, data_sets
 from pmrl.errors import UserError
-from pmrl.files import replacing, sha256
+from pmrl.files import read_yaml, replacing, sha256
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
@@ -29,7 +29,7 @@ PACKAGE_CACHE = ".packages"
 
 @dataclass(frozen=True)
 class _Source:
-    """How a store is made: by which code, from which packages and files."""
+    """How a store is made: the code, the packages and the files."""
 
     name: str
     module: str
@@ -39,7 +39,7 @@ class _Source:
 
 
 def absence(name: str, folder: Path | None = None) -> str:
-    """Why a data set cannot be prepared here since the user has not provided its files; empty if it can.
+    """Why a data set cannot be prepared: which of the user's files are missing; empty if it can.
 
     Raises:
         UserError: there is no such data set.
@@ -62,11 +62,11 @@ def prepare(name: str | Path, root: Path, folder: Path | None = None) -> Path:
         folder: where the user keeps the files of a source that no package carries (``abide``).
 
     Returns:
-        The folder of the store; the linear check of what is learnable stands in it as a table. The checksum of its
-        content stands beside it, so that a store that is built again, but equal, makes nothing run again.
+        The folder of the store, which also has the table of `pmrl.data.learnability`. A file beside it has the
+        checksum of its content, so that a store that is rebuilt with equal content makes nothing run again.
 
     Raises:
-        UserError: the name is unknown, a package or a file is missing, or a source is not what was expected.
+        UserError: the name is unknown, a package or a file is missing, or a source has unexpected content.
     """
     from pmrl.data import learnability, store
 
@@ -82,6 +82,12 @@ def prepare(name: str | Path, root: Path, folder: Path | None = None) -> Path:
     with replacing(target.with_name(f"{target.name}.checksum")) as temporary:
         temporary.write_text(store.read_card(target).checksum + "\n")
     return target
+
+
+def is_current(name: str, root: Path, folder: Path | None = None) -> bool:
+    """Whether the store of a data set below ``root`` was made by today's recipe: code, versions, files by content."""
+    card = read_yaml(Path(root) / name / "card.yaml") or {}
+    return isinstance(card, dict) and card.get("recipe") == _recipe(_find(name, folder))
 
 
 def code(name: str) -> str:
@@ -117,7 +123,7 @@ def _find(name: str | Path, folder: Path | None) -> _Source:
         from pmrl.data import own
 
         if folder is not None:
-            raise UserError(f"{name}: a data set of your own lies beside its card; it takes no folder.")
+            raise UserError(f"{name}: the files of your own data set are beside its card; it takes no folder.")
         files = own.inputs(card)
         return _Source(own.name_of(card), "own", {}, files, lambda cache: own.read(card))
     module = _module(name)
@@ -137,13 +143,13 @@ def _module(name: str | Path) -> ModuleType:
 
 
 def _recipe(source: _Source) -> str:
-    """A digest of all that decides the content of a store: code, versions of packages, the user's files."""
+    """A digest of everything that decides the content of a store: code, versions of packages, the user's files."""
     versions = [f"{package}=={version}" for package, version in source.versions.items()]
     return provenance.text_digest(_digest(source.module), *versions, sha256(*source.files))
 
 
 def _digest(module: str) -> str:
-    """Of the code of a source, or of ``own``, and of the store that keeps what it builds."""
+    """Digest of the code of a source, or of ``own``, and of the store."""
     folder = ROOT / "pmrl" / "data"
     file = folder / "own.py" if module == "own" else folder / "sources" / f"{module}.py"
     return provenance.code(file, folder / "store.py")

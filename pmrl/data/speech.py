@@ -16,7 +16,7 @@ from pmrl.errors import UserError
 
 PACKAGES = ("espeakng-loader",)
 
-# From speak_lib.h: synthesis returns when all samples were delivered; errors never end the process.
+# From speak_lib.h: synthesis returns after all samples are delivered; errors never end the process.
 _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 0x8000, 1
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -25,7 +25,7 @@ def synthesise(texts: Sequence[str], voice: str) -> tuple[list[np.ndarray], int]
     """Speak every text.
 
     Args:
-        texts: what is said.
+        texts: the texts.
         voice: language of the eSpeak NG voice, such as ``es``.
 
     Returns:
@@ -41,7 +41,7 @@ def synthesise(texts: Sequence[str], voice: str) -> tuple[list[np.ndarray], int]
             data = text.encode()
             library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _UTF8, None, None)
             if not chunks:
-                raise UserError(f"eSpeak NG says nothing for {text!r} in voice {voice!r}.")
+                raise UserError(f"eSpeak NG gives no sound for {text!r} in voice {voice!r}.")
             waves.append(np.concatenate(chunks).astype(np.float32) / 32768)
     return waves, rate
 

@@ -1,4 +1,4 @@
-"""Splits by group: no group ever straddles two parts, and the same groups always give the same split."""
+"""Splits by group: no group is in two splits, and the same groups always give the same splits."""
 
 import hashlib
 from collections import Counter
@@ -16,20 +16,20 @@ def split_by_group(
 ) -> list[str]:
     """Assign every item to a split by its group.
 
-    Groups are taken in the order of a hash of their name, and each goes to the split that lacks most of its
-    share of items; large groups come first so that the shares are met.
+    Groups are taken one by one, large ones first so that the shares are met, the others in the order of a hash of
+    their names. Each goes to the split that lacks most items of its share.
 
     Args:
         groups: group of each item.
         fractions: share of items per split, summing to 1.
-        pinned: split of groups whose place is given.
+        pinned: {group: split} of groups whose split is given.
 
     Returns:
         Split of each item.
     """
     sizes = Counter(groups)
     place = {group: split for group, split in (pinned or {}).items() if group in sizes}
-    filled = Counter()
+    filled: Counter[str] = Counter()
     for group, split in place.items():
         filled[split] += sizes[group]
     limit = 0.02 * len(groups)

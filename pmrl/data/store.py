@@ -1,7 +1,7 @@
 """The feature store: one folder per data set with a card, a table of items and the arrays of its modalities.
 
-`card.yaml` is written last and carries a checksum over the other files, so a half-written or edited store is
-never taken for a valid one.
+`card.yaml` is written last and has a checksum over the other files, so an incomplete or edited store is never taken
+for a valid one.
 """
 
 from dataclasses import asdict, fields, replace
@@ -39,7 +39,7 @@ def save(dataset: Dataset, folder: Path) -> Dataset:
     """
     dataset = completed(dataset)
     folder = Path(folder)
-    # While files are being exchanged there is no card, hence no store.
+    # Without its card the folder is not a store while its files are replaced.
     (folder / CARD).unlink(missing_ok=True)
     with replacing(folder / ITEMS) as path:
         dataset.items.to_parquet(path, index=False)
@@ -58,7 +58,7 @@ def save(dataset: Dataset, folder: Path) -> Dataset:
 
 
 def load(folder: Path, verify: bool = True) -> Dataset:
-    """Read a store; with ``verify`` its checksum and every rule of a data set are tested first.
+    """Read a store; with ``verify``, also test its checksum and every rule of a data set.
 
     Raises:
         UserError: the store is missing, incomplete, damaged, or was changed after it was written.
@@ -68,10 +68,10 @@ def load(folder: Path, verify: bool = True) -> Dataset:
     missing = [name for name in (ITEMS, FEATURES) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder}: {' and '.join(missing)} missing; run `pmrl prepare {card.name}` again.")
-    found = sha256(*_content(folder)) if verify else card.checksum
-    if found != card.checksum:
+    checksum = sha256(*_content(folder)) if verify else card.checksum
+    if checksum != card.checksum:
         raise UserError(
-            f"{folder}: the checksum of the files is {found[:12]}…, expected {card.checksum[:12]}… as in {CARD}; "
+            f"{folder}: the checksum of the files is {checksum[:12]}…, expected {card.checksum[:12]}… as in {CARD}; "
             f"the store was changed or damaged. Run `pmrl prepare {card.name}` to build it again."
         )
     try:
@@ -99,7 +99,7 @@ def read_card(folder: Path) -> Card:
     """Read the card of a store.
 
     Raises:
-        UserError: there is no card, or it is not one.
+        UserError: there is no card, or it is not a valid one.
     """
     path = Path(folder) / CARD
     if not path.is_file():
@@ -112,7 +112,7 @@ def read_card(folder: Path) -> Card:
 
 
 def read_views(folder: Path, modality: str) -> dict[str, bytes | str]:
-    """What figures show of the items of one modality: by item id a PNG picture or a text; empty if there is nothing.
+    """{item id: a PNG picture or a text} of one modality, for figures; empty if it has no views.
 
     Raises:
         UserError: the file of views is damaged.

@@ -1,7 +1,7 @@
-"""Why training from random weights works or fails: what is measured beside the loss, on held-out instances.
+"""Why training from random weights works or fails: what is measured on held-out instances beside the loss.
 
-The terms of PMRL see singular values and leading directions. Both are blind to signs, and neither sees which
-instance a single vector belongs to; these numbers show what that does.
+The terms of PMRL depend on singular values and leading directions only. Both ignore signs, and neither depends on
+which instance a single vector belongs to; these numbers show the consequences.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pmrl.records import PAIR_COSINE
 
 
 def watch(terms: dict[str, Tensor] | None, embeddings: Embeddings) -> dict[str, float]:
-    """What training from random weights logs beside its loss, see ``pmrl.training.loop.Watch``."""
+    """What training from random weights logs beside its loss; see ``pmrl.training.loop.Watch``."""
     return geometry(embeddings) | alignment(embeddings) if terms is None else term_gradients(terms, embeddings)
 
 
 def term_gradients(terms: dict[str, Tensor], embeddings: Embeddings) -> dict[str, float]:
-    """Norm of each loss term's gradient by the batch's unit vectors; the graph stays for the training step."""
+    """Norm of each loss term's gradient with respect to the batch's unit vectors; keeps the graph for the step."""
     vectors = list(embeddings.vectors.values())
     norms = {}
     for name, term in terms.items():
@@ -39,11 +39,12 @@ def alignment(embeddings: Embeddings) -> dict[str, float]:
 
     - ``cosine of a, b``: mean cosine of an instance's two vectors, for each pair of modalities.
     - ``opposed``: percent of the vectors that point against their instance's leading direction.
-    - ``sign_flips``: percent of the instances whose u1 comes out of an ordinary SVD with the opposite sign, as the
-      authors' code uses it.
+    - ``sign_flips``: percent of the instances for which an ordinary SVD, as in the authors' code, gives u1 the
+      opposite sign.
     - ``recall``: mean recall@1 in percent over all ordered pairs of modalities, by cosine.
 
-    What no instance allows is left out: pairs that none has both of; signs, if none has all modalities.
+    A pair of modalities that no instance has both of is left out, and so are the signs if no instance has all
+    modalities.
     """
     results = evaluate_pairs(embeddings, embeddings)
     recall = {"recall": mean_recall(results)} if results else {}

@@ -1,4 +1,4 @@
-"""How the vectors of an instance lie, watched while a method trains."""
+"""The geometry of an instance's vectors, logged while a method trains."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ def geometry(embeddings: Embeddings) -> dict[str, float]:
     """Mean singular values over instances with all modalities, and the uniformity of leading directions.
 
     Uniformity is log mean exp(−2‖u_i − u_j‖²) over pairs i ≠ j (Wang and Isola, ICML 2020): lower is more uniform.
-    Without such an instance there are no singular values, and with fewer than two no uniformity.
+    Singular values need at least one instance with all modalities, uniformity at least two.
     """
     complete = embeddings.mask().all(dim=1)
     if not complete.any():

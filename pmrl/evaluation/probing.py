@@ -1,6 +1,6 @@
 """Classification by linear probes: logistic regression (scikit-learn) on frozen embeddings, cross-validated.
 
-Probes see the target part only, whose labels no method has been trained on.
+Probes use the target part only; no method has been trained on its labels.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Probe:
 
     Attributes:
         folds: kind of folds.
-        rows: which instances were classified.
-        correct: for each of them, whether rightly.
+        rows: indices of the classified instances.
+        correct: whether each of them was classified correctly.
     """
 
     folds: str
@@ -52,7 +52,7 @@ class Probe:
 
 
 def probes(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int) -> list[Probe]:
-    """Random folds, and leave-site-out folds where groups are sites (few, most with every class).
+    """Probes with random folds, and with leave-site-out folds if groups are sites (few, most with every class).
 
     Args:
         features: (instances, dimension).
@@ -61,18 +61,18 @@ def probes(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: i
         seed: of the random folds; the same for all methods.
 
     Returns:
-        One probe for each kind of folds; none if fewer than two classes are large enough.
+        One probe for each kind of folds; an empty list if fewer than two classes are large enough.
     """
     names, counts = np.unique(labels, return_counts=True)
-    kept = np.flatnonzero(np.isin(labels, names[counts >= SMALLEST_CLASS]))
-    features, labels, groups = features[kept], labels[kept], groups[kept]
+    rows = np.flatnonzero(np.isin(labels, names[counts >= SMALLEST_CLASS]))
+    features, labels, groups = features[rows], labels[rows], groups[rows]
     if len(np.unique(labels)) < 2:
         return []
     random = StratifiedKFold(FOLDS, shuffle=True, random_state=seed % 2**32).split(features, labels)
-    results = [probe("random", kept, features, labels, random)]
+    results = [probe("random", rows, features, labels, random)]
     if groups_are_sites(labels, groups):
         by_site = LeaveOneGroupOut().split(features, labels, groups)
-        results.append(probe("leave_site_out", kept, features, labels, by_site))
+        results.append(probe("leave_site_out", rows, features, labels, by_site))
     return results
 
 
@@ -81,7 +81,8 @@ def groups_are_sites(labels: np.ndarray, groups: np.ndarray) -> bool:
     sites, classes = np.unique(groups), np.unique(labels)
     if not 2 <= len(sites) <= MOST_SITES:
         return False
-    return np.mean([len(np.unique(labels[groups == site])) == len(classes) for site in sites]) > 0.5
+    complete = [len(np.unique(labels[groups == site])) == len(classes) for site in sites]
+    return sum(complete) > len(sites) / 2
 
 
 def probe(
@@ -91,12 +92,12 @@ def probe(
     labels: np.ndarray,
     folds: Iterator[tuple[np.ndarray, np.ndarray]],
 ) -> Probe:
-    """Predict every instance from the folds that it is not in, and judge all predictions together."""
+    """Predict every instance from the folds that it is not in, and evaluate all predictions together."""
     classes = np.unique(labels)
     probability = np.zeros((len(labels), len(classes)))
     for train, test in folds:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=300))
-        with threadpool_limits(1):  # several threads slow problems of this size, and fight over cores with other jobs
+        with threadpool_limits(1):  # with more, problems of this size take longer and other jobs lack cores
             model.fit(features[train], labels[train])
         columns = np.searchsorted(classes, model.classes_)
         probability[np.ix_(test, columns)] = model.predict_proba(features[test])
@@ -113,7 +114,7 @@ def performance(labels: np.ndarray, classes: np.ndarray, probability: np.ndarray
     predicted = classes[probability.argmax(axis=1)]
     targets = classes[:1] if len(classes) == 2 else classes
     truth = label_binarize(labels, classes=classes) if len(classes) > 2 else (labels == classes[0])[:, None]
-    auc = [roc_auc_score(truth[:, j], probability[:, j]) for j in range(len(targets))]
-    hit = [recall_score(labels == c, predicted == c) for c in targets]
-    reject = [recall_score(labels != c, predicted != c) for c in targets]
-    return accuracy_score(labels, predicted), np.mean(auc), np.mean(hit), np.mean(reject)
+    aucs = [roc_auc_score(truth[:, j], probability[:, j]) for j in range(len(targets))]
+    sensitivities = [recall_score(labels == c, predicted == c) for c in targets]
+    specificities = [recall_score(labels != c, predicted != c) for c in targets]
+    return accuracy_score(labels, predicted), np.mean(aucs), np.mean(sensitivities), np.mean(specificities)

@@ -1,10 +1,11 @@
-"""Ranks of the right items in a gallery, recall@k and median rank, without a full Q×G matrix.
+"""Ranks of the relevant items in a gallery, recall@k and median rank, without a full Q×G matrix.
 
 Ties count half: rank = 1 + (number of strictly better items) + ½ (number of other items with the same score).
 So a model that gives every item the same score has the mean rank (G + 1)/2 of guessing, never rank 1, and a
-query counts towards recall@k only if its rank is at most k. With sign(x) ∈ {−1, 0, 1} over the N wrong items,
+query counts towards recall@k only if its rank is at most k. With sign(x) ∈ {−1, 0, 1} and the sum over all
+irrelevant items,
 
-    better + ½ equal = ½ Σ_wrong (1 + sign(score − score of the right item)).
+    better + ½ equal = ½ Σ_irrelevant (1 + sign(score − score of the relevant item)).
 """
 
 from collections.abc import Callable
@@ -18,16 +19,16 @@ from tqdm import tqdm
 from pmrl.errors import ArgumentError
 from pmrl.spectral import widen
 
-# Blocks of given scores of about this size stay in a processor's cache.
+# Blocks of scores of about this size stay in a processor's cache.
 _CACHE_BYTES = 1 << 22
 
 
 def ranks(scores: Tensor, positive: Tensor) -> Tensor:
-    """Rank of one right item per query.
+    """Rank of the one relevant item of each query.
 
     Args:
         scores: ``(Q, G)``, finite, higher is better; a transposed view costs no copy.
-        positive: ``(Q,)`` integers, the right gallery index of every query.
+        positive: ``(Q,)`` integers, the gallery index of every query's relevant item.
 
     Returns:
         ``(Q,)`` float32, from 1 (best) to G, in steps of ½.
@@ -43,17 +44,16 @@ def ranks(scores: Tensor, positive: Tensor) -> Tensor:
     if len(outside):
         query = int(outside[0])
         raise ArgumentError(
-            f"Query {query}: the right item is {int(positive[query])}, but the gallery has the items 0 to {size - 1}."
+            f"Query {query}: the relevant item is {int(positive[query])}, but the gallery has items 0 to {size - 1}."
         )
     return ranks_many(scores, positive, torch.arange(size, device=scores.device))
 
 
 def ranks_many(scores: Tensor, query_ids: Tensor, gallery_ids: Tensor) -> Tensor:
-    """Rank of the best right item per query, where items are right if they share the query's id.
+    """Rank of the best relevant item of each query; an item is relevant if it has the query's id.
 
-    The other right items of a query neither help nor hurt: they are left out of the count. For the opposite
-    direction (one picture as the query, its captions in the gallery) call
-    ``ranks_many(scores.T, gallery_ids, query_ids)``.
+    The other relevant items of a query are left out of the count. For the opposite direction (one picture as the
+    query, its captions in the gallery) call ``ranks_many(scores.T, gallery_ids, query_ids)``.
 
     Args:
         scores: ``(Q, G)``, finite, higher is better; a transposed view costs no copy.
@@ -61,16 +61,34 @@ def ranks_many(scores: Tensor, query_ids: Tensor, gallery_ids: Tensor) -> Tensor
         gallery_ids: ``(G,)`` integers, repeated where an item has several entries.
 
     Returns:
-        ``(Q,)`` float32, from 1 (best) to the number of wrong items plus 1, in steps of ½.
+        ``(Q,)`` float32, from 1 (best) to the number of irrelevant items plus 1, in steps of ½.
 
     Raises:
-        ArgumentError: a shape is wrong, a query has no right item, or a score is not finite (the message names
-            the first such query).
+        ArgumentError: a shape is wrong, a query has no relevant item, or a score is not finite (the message
+            names the first such query).
     """
     _check_scores(scores)
-    right = _right_items(query_ids, gallery_ids, scores.shape)
-    rows = max(1, _CACHE_BYTES // _row_bytes(right, scores))
-    return _ranks(lambda chunk: scores[chunk], right, rows, scores.shape[1])
+    queries, items = scores.shape
+    relevant = _relevant_items(query_ids, gallery_ids, queries, items)
+    rows = max(1, _CACHE_BYTES // _row_bytes(relevant, scores))
+    return _ranks(lambda chunk: scores[chunk], relevant, rows, items)
+
+
+def ranks_among(scores: Tensor, relevant: Tensor) -> Tensor:
+    """Rank of the best relevant item of each query among a few candidates of its own.
+
+    Args:
+        scores: ``(Q, C)``, finite, higher is better.
+        relevant: ``(Q, C)`` booleans; other relevant items than the best are left out of the count.
+
+    Returns:
+        ``(Q,)`` float32, as from :func:`ranks_many`; of no meaning for a query without a relevant item.
+    """
+    best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
+    irrelevant = ~relevant
+    better = (irrelevant & (scores > best)).sum(dim=1)
+    equal = (irrelevant & (scores == best)).sum(dim=1)
+    return (1 + better + equal / 2).float()
 
 
 def cosine_ranks(
@@ -83,13 +101,13 @@ def cosine_ranks(
         gallery: ``(G, d)`` vectors of any length.
         query_ids: ``(Q,)`` integers; every one must occur in the gallery.
         gallery_ids: ``(G,)`` integers, repeated where an item has several entries.
-        budget_bytes: most memory, in bytes, that scores and their working copies may take at a time.
+        budget_bytes: largest memory in bytes that scores and their working copies may take at a time.
 
     Returns:
-        ``(Q,)`` float32, as :func:`ranks_many`.
+        ``(Q,)`` float32, as from :func:`ranks_many`.
 
     Raises:
-        ArgumentError: as :func:`ranks_many`, or the budget is too small for the scores of a single query.
+        ArgumentError: as in :func:`ranks_many`, or the budget is too small for the scores of a single query.
     """
     if query.dim() != 2 or gallery.dim() != 2 or query.shape[1] != gallery.shape[1]:
         raise ArgumentError(
@@ -97,15 +115,15 @@ def cosine_ranks(
             "tables of the same dimension."
         )
     size = len(gallery)
-    right = _right_items(query_ids, gallery_ids, (len(query), size))
-    targets = normalize(widen(gallery), dim=1).T
-    rows = budget_bytes // _row_bytes(right, targets)
+    relevant = _relevant_items(query_ids, gallery_ids, len(query), size)
+    columns = normalize(widen(gallery), dim=1).T
+    rows = budget_bytes // _row_bytes(relevant, columns)
     if rows == 0:
         raise ArgumentError(
             f"budget_bytes is {budget_bytes}, but the scores of one query against {size} items take "
-            f"{_row_bytes(right, targets)} bytes. Raise the budget to at least that."
+            f"{_row_bytes(relevant, columns)} bytes. Raise the budget to at least that."
         )
-    return _ranks(lambda chunk: normalize(widen(query[chunk]), dim=1) @ targets, right, rows, size)
+    return _ranks(lambda chunk: normalize(widen(query[chunk]), dim=1) @ columns, relevant, rows, size)
 
 
 def recall(ranks: Tensor, k: int) -> float:
@@ -134,60 +152,60 @@ def median_rank(ranks: Tensor) -> float:
     return ordered[[middle, -middle - 1]].mean().item()
 
 
-class _RightItems(NamedTuple):
-    """Query q's right items are ``order[first[q] : first[q] + count[q]]``."""
+class _RelevantItems(NamedTuple):
+    """Query q's relevant items are ``order[starts[q] : starts[q] + counts[q]]``."""
 
     order: Tensor
-    first: Tensor
-    count: Tensor
+    starts: Tensor
+    counts: Tensor
 
 
-def _right_items(query_ids: Tensor, gallery_ids: Tensor, shape: tuple[int, int]) -> _RightItems:
-    _check_length("query_ids", query_ids, shape[0])
-    _check_length("gallery_ids", gallery_ids, shape[1])
+def _relevant_items(query_ids: Tensor, gallery_ids: Tensor, queries: int, items: int) -> _RelevantItems:
+    _check_length("query_ids", query_ids, queries)
+    _check_length("gallery_ids", gallery_ids, items)
     ordered, order = gallery_ids.sort(stable=True)
     query_ids = query_ids.contiguous()
-    first = torch.searchsorted(ordered, query_ids)
-    count = torch.searchsorted(ordered, query_ids, right=True) - first
-    missing = (count == 0).nonzero()
+    starts = torch.searchsorted(ordered, query_ids)
+    counts = torch.searchsorted(ordered, query_ids, right=True) - starts
+    missing = (counts == 0).nonzero()
     if len(missing):
         query = int(missing[0])
         raise ArgumentError(
             f"Query {query} (id {query_ids[query].item()}) has no item in the gallery. "
             "Remove the query, or add its item to the gallery."
         )
-    return _RightItems(order, first, count)
+    return _RelevantItems(order, starts, counts)
 
 
-def _row_bytes(right: _RightItems, columns: Tensor) -> int:
-    """Bytes for one query: its scores with the gallery in ``columns``, their differences, the right items."""
-    most = int(right.count.max()) if len(right.count) else 0
+def _row_bytes(relevant: _RelevantItems, columns: Tensor) -> int:
+    """Bytes for one query: its scores with the gallery in ``columns``, their differences, the relevant items."""
+    most = int(relevant.counts.max()) if len(relevant.counts) else 0
     return 2 * widen(columns[:0]).element_size() * columns.shape[1] + 48 * most
 
 
-def _ranks(block: Callable[[slice], Tensor], right: _RightItems, rows: int, size: int) -> Tensor:
+def _ranks(block: Callable[[slice], Tensor], relevant: _RelevantItems, rows: int, size: int) -> Tensor:
     """Ranks of all queries, ``rows`` of them at a time; ``block`` gives their scores ``(rows, size)``."""
-    total = len(right.count)
-    result = torch.empty(total, device=right.count.device)
+    total = len(relevant.counts)
+    result = torch.empty(total, device=relevant.counts.device)
     starts = range(0, total, rows)
     for start in tqdm(starts, desc="ranking", unit="block", delay=3, leave=False, disable=None):
         chunk = slice(start, min(start + rows, total))
         scores = widen(block(chunk))
         _check_finite(scores, start)
-        result[chunk] = _block_ranks(scores, right.order, right.first[chunk], right.count[chunk])
+        result[chunk] = _block_ranks(scores, relevant.order, relevant.starts[chunk], relevant.counts[chunk])
     return result
 
 
-def _block_ranks(scores: Tensor, order: Tensor, first: Tensor, count: Tensor) -> Tensor:
-    query = torch.arange(len(scores), device=scores.device).repeat_interleave(count)
-    position = torch.arange(len(query), device=scores.device) - (count.cumsum(0) - count)[query]
-    right = scores[query, order[first[query] + position]]
-    best = scores.new_full((len(scores),), -torch.inf).scatter_reduce(0, query, right, "amax")
+def _block_ranks(scores: Tensor, order: Tensor, starts: Tensor, counts: Tensor) -> Tensor:
+    query = torch.arange(len(scores), device=scores.device).repeat_interleave(counts)
+    position = torch.arange(len(query), device=scores.device) - (counts.cumsum(0) - counts)[query]
+    relevant_scores = scores[query, order[starts[query] + position]]
+    best = scores.new_full((len(scores),), -torch.inf).scatter_reduce(0, query, relevant_scores, "amax")
     # sums of signs are whole numbers, exact in float32 for galleries of up to 2²⁴ items
     over_all = (scores - best[:, None]).sign_().sum(1)
-    over_right = torch.zeros_like(best).index_add(0, query, (right - best[query]).sign())
-    wrong = scores.shape[1] - count
-    return (1 + (wrong + over_all - over_right) / 2).float()
+    over_relevant = torch.zeros_like(best).index_add(0, query, (relevant_scores - best[query]).sign())
+    irrelevant = scores.shape[1] - counts
+    return (1 + (irrelevant + over_all - over_relevant) / 2).float()
 
 
 def _check_scores(scores: Tensor) -> None:
@@ -204,7 +222,7 @@ def _check_length(name: str, ids: Tensor, expected: int) -> None:
 
 
 def _check_finite(scores: Tensor, start: int) -> None:
-    # a sum is ten times cheaper than a test of every element, and finite only if all terms are
+    # a sum is ten times cheaper than a test of every element, and it is finite only if all terms are
     if scores.sum(1).isfinite().all():
         return
     bad = (~scores.isfinite()).nonzero()

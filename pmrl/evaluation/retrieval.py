@@ -1,9 +1,10 @@
 """Retrieval on the test split: every ordered modality pair, and the anchor against everything else, both ways.
 
 Each direction is scored by the method's own score and by plain cosine (of centroids, where a side has several
-modalities); the anchor directions are also re-ranked: the 50 best candidates are ordered by the matching head.
-An instance that lacks the query's or the gallery's modality is not a query; one that lacks the gallery's is
-not a candidate; the counts are part of every record. A direction without a query is left out.
+modalities). The anchor directions are also re-ranked: the matching head orders the 50 best candidates. An instance
+without the query's or the gallery's modality is not a query; one without the gallery's is not a candidate; every
+record holds both counts. A direction without queries is left out. Items of one instance count by the rule of
+``pmrl.evaluation.identity``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor
 
 from pmrl.errors import UserError
-from pmrl.evaluation.ranks import median_rank, ranks, recall
+from pmrl.evaluation.identity import Identity
+from pmrl.evaluation.ranks import median_rank, ranks_among, ranks_many, recall
 from pmrl.method.base import Method, blaming
 from pmrl.method.embeddings import Embeddings
 from pmrl.records import COSINE, OTHERS, OWN
@@ -29,7 +31,18 @@ PAIRS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Direction:
-    """One retrieval task: ``queries`` and ``candidates`` are indices of instances with what the side needs."""
+    """One retrieval task.
+
+    Attributes:
+        query: name of the query side.
+        gallery: name of the gallery side.
+        query_side: embeddings of the queries.
+        gallery_side: embeddings of the candidates.
+        queries: indices of the items that are queries.
+        candidates: indices of the items that are candidates.
+        query_instances: the instance of each query.
+        candidate_instances: the instance of each candidate; those of the query's instance are relevant.
+    """
 
     query: str
     gallery: str
@@ -37,16 +50,13 @@ class Direction:
     gallery_side: Embeddings
     queries: Tensor
     candidates: Tensor
-
-    @property
-    def positive(self) -> Tensor:
-        """For each query, the position of its own instance among the candidates."""
-        return torch.searchsorted(self.candidates, self.queries)
+    query_instances: Tensor
+    candidate_instances: Tensor
 
 
 @dataclass(frozen=True)
 class Result:
-    """Ranks of the right candidates for one direction, score and re-ranking; ``queries`` are instance indices."""
+    """Ranks of the relevant candidates for one direction, score and re-ranking; ``queries`` are instance indices."""
 
     query: str
     gallery: str
@@ -65,8 +75,8 @@ class Result:
 def contributions(results: Sequence[Result], count: int) -> np.ndarray:
     """What each of ``count`` instances adds to the mean recall@1 over ``results``.
 
-    Every result has the same weight, and within it every query, so that the mean over the instances is the mean of
-    the recalls, in percent.
+    All results have the same weight, and so have all queries of a result. The mean over the instances is therefore
+    the mean of the recalls, in percent.
     """
     values = np.zeros(count)
     for result in results:
@@ -76,26 +86,36 @@ def contributions(results: Sequence[Result], count: int) -> np.ndarray:
 
 
 def of_pairs(results: Iterable[Result]) -> list[Result]:
-    """The results between single modalities by cosine, which the measure "pairs" averages."""
+    """The results between single modalities by cosine, over which the measure "pairs" is the mean."""
     return [r for r in results if r.score == COSINE and OTHERS not in (r.query, r.gallery) and not r.reranked]
 
 
 def of_anchor(results: Iterable[Result]) -> list[Result]:
-    """The results from the anchor to the others and back by the own score, which the measure "anchor" averages."""
+    """The results between anchor and others by the method's own score, over which the measure "anchor" is the mean."""
     return [r for r in results if r.score == OWN and OTHERS in (r.query, r.gallery) and not r.reranked]
 
 
 def mean_recall(results: Sequence[Result]) -> float:
-    """Mean recall@1 in percent over results, at least one."""
+    """Mean recall@1 in percent over at least one result."""
     return float(np.mean([result.metrics()["recall@1"] for result in results]))
 
 
-def direction(embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str, ...]) -> Direction:
-    """The task of finding an instance's ``gallery`` modalities from its ``query`` modalities."""
+def direction(
+    embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str, ...], identity: Identity | None = None
+) -> Direction:
+    """The task of finding an instance's ``gallery`` modalities from its ``query`` modalities.
+
+    Args:
+        embeddings: the items.
+        query: modalities of the query side.
+        gallery: modalities of the gallery side.
+        identity: which items are one instance; every item is its own by default.
+    """
+    identity = identity or Identity.distinct(len(embeddings), next(iter(embeddings.present.values())).device)
     query_side, gallery_side = embeddings.select(query), embeddings.select(gallery)
-    candidate = gallery_side.mask().any(dim=1)
-    queries = (query_side.mask().any(dim=1) & candidate).nonzero().squeeze(1)
-    candidates = candidate.nonzero().squeeze(1)
+    candidates = identity.entries(gallery, gallery_side.mask().any(dim=1).nonzero().squeeze(1))
+    findable = torch.isin(identity.instance, identity.instance[candidates])
+    queries = identity.entries(query, (query_side.mask().any(dim=1) & findable).nonzero().squeeze(1))
 
     def name(side: tuple[str, ...]) -> str:
         return side[0] if len(side) == 1 and side[0] != OTHERS else OTHERS
@@ -107,17 +127,19 @@ def direction(embeddings: Embeddings, query: tuple[str, ...], gallery: tuple[str
         taken(gallery_side, candidates),
         queries,
         candidates,
+        identity.instance[queries],
+        identity.instance[candidates],
     )
 
 
-def pair_directions(embeddings: Embeddings) -> Iterator[Direction]:
-    """The task of every ordered modality pair that an instance has both of."""
-    tasks = (direction(embeddings, pair[:1], pair[1:]) for pair in permutations(embeddings.modalities, 2))
+def pair_directions(embeddings: Embeddings, identity: Identity | None = None) -> Iterator[Direction]:
+    """The tasks of all ordered modality pairs that at least one instance has both of."""
+    tasks = (direction(embeddings, pair[:1], pair[1:], identity) for pair in permutations(embeddings.modalities, 2))
     return (task for task in tasks if len(task.queries))
 
 
 def taken(side: Embeddings, rows: Tensor) -> Embeddings:
-    """Some instances, by their ascending numbers; the same object, uncopied, where these are all."""
+    """The instances at the ascending indices ``rows``; ``side`` itself, without a copy, if these are all."""
     return side if len(rows) == len(side) else side.rows(rows)
 
 
@@ -125,7 +147,7 @@ Score = Callable[[Embeddings, Embeddings], Tensor]
 
 
 def checked(method: Method) -> Score:
-    """The method's score, refusing a result that is not one finite score for each pair.
+    """The method's score, with a check that it gives one finite score for each pair.
 
     Raises:
         UserError: an error inside, a wrong shape or a value that is not finite; the message names the method.
@@ -153,52 +175,56 @@ def cosine(query: Embeddings, gallery: Embeddings) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(embeddings: Embeddings, method: Method, rerank: bool = True) -> list[Result]:
-    """All directions of the module's description, for the instances of ``embeddings``.
+def evaluate(
+    embeddings: Embeddings, method: Method, rerank: bool = True, identity: Identity | None = None
+) -> list[Result]:
+    """Results of all directions that the module describes, for the instances of ``embeddings``.
 
     Re-ranked results are left out if ``rerank`` is false or the method does not train the matching head.
     """
     scores = {OWN: checked(method), COSINE: cosine}
     results = []
-    for task in pair_directions(embeddings):
+    for task in pair_directions(embeddings, identity):
         results += [
             plain_result(task, name, score(task.query_side, task.gallery_side)) for name, score in scores.items()
         ]
-    anchored = anchor_results(embeddings, scores, rerank and method.trains_matching)
-    # with two modalities the plain ones are those of the pair
+    anchored = anchor_results(embeddings, scores, rerank and method.trains_matching, identity)
+    # with two modalities the results without re-ranking are those of the pair
     return results + [result for result in anchored if result.reranked or len(embeddings.others) > 1]
 
 
 @torch.no_grad()
-def evaluate_pairs(queries: Embeddings, galleries: Embeddings) -> list[Result]:
-    """Every ordered modality pair by cosine, queries and galleries from two embeddings of the same instances."""
+def evaluate_pairs(queries: Embeddings, galleries: Embeddings, identity: Identity | None = None) -> list[Result]:
+    """All ordered modality pairs by cosine, queries and galleries from two embeddings of the same instances."""
     results = []
-    for task in pair_directions(queries):
+    for task in pair_directions(queries, identity):
         values = cosine(task.query_side, galleries.select((task.gallery,)).rows(task.candidates))
         results.append(plain_result(task, COSINE, values))
     return results
 
 
 def plain_result(task: Direction, score: str, values: Tensor) -> Result:
-    """Ranks by score values (queries, candidates)."""
+    """The ranks by ``values``, the scores (queries, candidates)."""
     return Result(
         task.query,
         task.gallery,
         score,
         False,
         task.queries,
-        ranks(values, task.positive),
+        ranks_many(values, task.query_instances, task.candidate_instances),
         len(task.candidates),
     )
 
 
 @torch.no_grad()
-def anchor_results(embeddings: Embeddings, scores: dict[str, Score], rerank: bool) -> list[Result]:
-    """The anchor against everything else and back, each plain and, if asked for, re-ranked."""
+def anchor_results(
+    embeddings: Embeddings, scores: dict[str, Score], rerank: bool, identity: Identity | None = None
+) -> list[Result]:
+    """The anchor against everything else and back, plain and, if ``rerank`` is true, also re-ranked."""
     anchor, others = (embeddings.anchor,), embeddings.others
     results = []
     for query, gallery in ((anchor, others), (others, anchor)):
-        task = direction(embeddings, query, gallery)
+        task = direction(embeddings, query, gallery, identity)
         if not len(task.queries):
             continue
         for name, score in scores.items():
@@ -213,7 +239,7 @@ def anchor_results(embeddings: Embeddings, scores: dict[str, Score], rerank: boo
 def reranked_result(
     task: Direction, plain: Result, values: Tensor, embeddings: Embeddings, from_anchor: bool
 ) -> Result:
-    """Order each query's best candidates by the matching head; the others keep their places behind them."""
+    """Order each query's best candidates by the matching head; all others keep their ranks."""
     best = values.topk(min(RERANKED_CANDIDATES, values.shape[1]), dim=1).indices
     matching_head = embeddings.heads.matching
     inputs = matching_head.read(embeddings)
@@ -228,6 +254,6 @@ def reranked_result(
             for anchors, others in zip(*(rows.split(chunk) for rows in pairs), strict=True)
         ]
     ).view_as(best)
-    found, place = (best == task.positive.unsqueeze(1)).max(dim=1)
-    new_ranks = torch.where(found, ranks(matching, place).to(plain.ranks), plain.ranks)
+    relevant = task.candidate_instances[best] == task.query_instances.unsqueeze(1)
+    new_ranks = torch.where(relevant.any(dim=1), ranks_among(matching, relevant).to(plain.ranks), plain.ranks)
     return Result(task.query, task.gallery, plain.score, True, task.queries, new_ranks, len(task.candidates))

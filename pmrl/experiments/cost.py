@@ -1,10 +1,10 @@
 """What each method costs: parameters, time of a training step and of an epoch, peak memory, as k grows.
 
-The methods of one session are measured in one process, their steps interleaved, so that their ratios hold. Rows that
-an earlier session measured with the same code, data, settings and torch are kept and stand beside the new ones; ratios
-between the two hold only as far as the machine was in the same state. To measure all methods in one session, delete
-``<results>/costs`` and ``<results>/costs.parquet`` first. Peak memory is what torch allocates during one step beyond
-what was there before it, by torch's own profiler.
+The methods of one session are measured in one process with interleaved steps, so that their ratios are reliable. Rows
+that an earlier session measured with the same code, data, settings and torch are reused; ratios between old and new
+rows are reliable only if the machine was in the same state. To measure all methods in one session, delete
+``<results>/costs`` and ``<results>/costs.parquet`` first. Peak memory is what torch allocates during one step, without
+what was allocated before it, according to torch's profiler.
 """
 
 from __future__ import annotations
@@ -36,42 +36,43 @@ ROUNDS = 15
 
 
 def with_modalities(dataset: Dataset, names: list[str]) -> Dataset:
-    """The same instances with some of the modalities only."""
+    """The same instances with only the named modalities."""
     card = replace(dataset.card, modalities={name: dataset.card.modalities[name] for name in names})
     parts = ({name: part[name] for name in names} for part in (dataset.pooled, dataset.tokens, dataset.present))
-    return replace(dataset, card=card, **dict(zip(("pooled", "tokens", "present"), parts, strict=True)))
+    pooled, tokens, present = parts
+    return replace(dataset, card=card, pooled=pooled, tokens=tokens, present=present)
 
 
 def measure_costs(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> Path:
     """Measure every trained method that supports the data set, at k = 2 … all modalities; return the table's path.
 
-    A method that was measured before with the same code, data, settings and torch is not measured again. One that
-    fails is left out, and said so.
+    A method that was measured before with the same code, data, settings and torch is not measured again. A method that
+    fails is left out, with a message.
     """
     folder, names = Path(results) / "costs", config["methods"]
-    due = [name for name in names if read_mark(folder / f"{name}.json") != fingerprint(config, dataset, name, device)]
+    due = [name for name in names if read_fingerprint(folder / f"{name}.json") != fingerprint(config, dataset, name, device)]
     rows = measured(config, dataset, due, device)
     for name in due:
-        kept = {"mark": fingerprint(config, dataset, name, device), "rows": [r for r in rows if r["method"] == name]}
-        write_json(folder / f"{name}.json", kept)
+        own_rows = [row for row in rows if row["method"] == name]
+        write_json(folder / f"{name}.json", {"fingerprint": fingerprint(config, dataset, name, device), "rows": own_rows})
     path = Path(results) / TABLES["costs"]
-    every = [row for name in names for row in read_json(folder / f"{name}.json")["rows"]]
+    all_rows = [row for name in names for row in read_json(folder / f"{name}.json")["rows"]]
     with replacing(path) as temporary:
-        pd.DataFrame(every, columns=COLUMNS["costs"]).to_parquet(temporary, index=False)
+        pd.DataFrame(all_rows, columns=COLUMNS["costs"]).to_parquet(temporary, index=False)
     return path
 
 
 def fingerprint(config: dict[str, Any], dataset: Dataset, name: str, device: torch.device) -> str:
-    """Hash of all that a method's costs depend on, but the machine."""
+    """Hash of everything that a method's costs depend on except the machine."""
     settings = {key: config[key] for key in ("network", "training")}
     content = [dataset.card.checksum, settings, provenance.code(__file__, method_file(name))]
     return hashlib.sha256(json.dumps([*content, torch.__version__, device.type], sort_keys=True).encode()).hexdigest()
 
 
-def read_mark(path: Path) -> str | None:
-    """The fingerprint of kept costs; None if there are none, or if they are damaged."""
+def read_fingerprint(path: Path) -> str | None:
+    """The fingerprint stored with a method's costs; None if the file is missing or damaged."""
     try:
-        return read_json(path)["mark"]
+        return read_json(path)["fingerprint"]
     except (UserError, KeyError, TypeError):
         return None
 
@@ -81,8 +82,8 @@ def measured(config: dict[str, Any], dataset: Dataset, names: list[str], device:
     others = [name for name in dataset.modalities if name != dataset.anchor]
     rows = []
     for count in tqdm(range(1, len(others) + 1), desc="cost", disable=None):
-        chosen = {dataset.anchor, *others[:count]}
-        part = with_modalities(dataset, [name for name in dataset.modalities if name in chosen])
+        subset = {dataset.anchor, *others[:count]}
+        part = with_modalities(dataset, [name for name in dataset.modalities if name in subset])
         rows += costs(config, part, names, device)
     return rows
 
@@ -123,7 +124,7 @@ def costs(config: dict[str, Any], dataset: Dataset, names: list[str], device: to
 
 
 def training_step(network: Network, method: Method, batch: Batch) -> Callable[[], None]:
-    """A closure that computes the loss, its gradients, and one update."""
+    """A function that computes the loss and its gradients and makes one update."""
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 

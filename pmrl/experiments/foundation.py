@@ -18,7 +18,7 @@ from pmrl.training.checkpoints import load_checkpoint, read_fingerprint
 
 def run_foundation(run: Run) -> None:
     """Train and evaluate the shared warm start of one data set and seed, and probe the raw features."""
-    measured = Measured(run.context, run.items(TEST))
+    measured = Measured(run.context, run.items(TEST), run.identity(TEST))
     trained = train_foundation(run)
     measured.parameters = count_parameters(trained.network)
     measure_retrieval(embed(trained.network, run.batch(TEST)), trained.method, FOUNDATION, measured)
@@ -29,7 +29,7 @@ def run_foundation(run: Run) -> None:
 
 
 def train_foundation(run: Run) -> Trained:
-    """Train the warm start, or take it from its checkpoint.
+    """Train the warm start, or load it from its checkpoint.
 
     Raises:
         UserError: its method does not support the data set.
@@ -56,7 +56,7 @@ def load_foundation(base: Run, network: Network) -> str:
     """Load the weights of the foundation ``base`` into ``network`` and return their fingerprint.
 
     Raises:
-        UserError: the foundation has not been trained, or with other data, settings, code, torch or kind of device.
+        UserError: the foundation is missing or was trained with other data, settings, code, torch or kind of device.
     """
     path = base.folder / f"{FOUNDATION}.safetensors"
     name, method = foundation_method(base)
@@ -65,7 +65,7 @@ def load_foundation(base: Run, network: Network) -> str:
         raise UserError(
             f"{path}: the foundation is missing or was trained with other data, settings, code, torch or kind of "
             f"device than now (torch {torch.__version__}, {base.device.type}). Delete the folder {base.folder} and run "
-            "snakemake again, which trains it anew and then what started from it."
+            "snakemake again, which trains the foundation and everything that continues from it again."
         )
     load_checkpoint(path, network, None, base.device)
     return expected

@@ -1,4 +1,4 @@
-"""What is measured of a trained model: retrieval, robustness, classification, and material for figures."""
+"""Measurements of a trained model: retrieval, robustness, classification, and data for figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 
 from pmrl.errors import UserError
 from pmrl.evaluation.retrieval import (
+    Direction,
     anchor_results,
     checked,
     cosine,
@@ -43,7 +44,7 @@ EXAMPLE_ANSWERS = 5
 
 
 def count_parameters(network: Network) -> dict[str, int]:
-    """How many parameters each part of a network has."""
+    """Number of parameters of each part of a network."""
     parts = {"encoders": network.encoders, "fused": network.heads.fused, "matching": network.heads.matching}
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
@@ -57,7 +58,7 @@ def measure_retrieval(embeddings: Embeddings, method: Method, regime: str, measu
     if len(embeddings) < 2:
         name = measured.context["dataset"]
         raise UserError(f"Data set {name!r}: the test split has {len(embeddings)} instances; need 2.")
-    results = evaluate(embeddings, method)
+    results = evaluate(embeddings, method, identity=measured.identity)
     measured.add_results(regime, results)
     measured.add_ranks(regime, results)
     if regime == ZERO_SHOT:
@@ -69,13 +70,13 @@ def measure_pairs(
     queries: Embeddings, galleries: Embeddings, corruption: str, level: float, measured: Measured
 ) -> None:
     """Zero-shot retrieval between all pairs of modalities, under a corruption."""
-    results = evaluate_pairs(queries, galleries)
+    results = evaluate_pairs(queries, galleries, measured.identity)
     measured.add_results(ZERO_SHOT, results, corruption, level)
     measured.add_contributions(PAIRS, results, corruption, level)
 
 
 def measure_robustness(run: Run, trained: Trained, clean: Batch, gallery: Embeddings, measured: Measured) -> None:
-    """Retrieval from noisy queries, and with modalities missing at test time, at the config's levels."""
+    """Retrieval from noisy queries, and with missing modalities at test time, at the config's levels."""
     for level in run.settings["corruption"][GAUSSIAN]:
         noisy = add_noise(clean, trained.network, level, corruption_seed(run, GAUSSIAN, level))
         measure_pairs(embed(trained.network, noisy), gallery, GAUSSIAN, level, measured)
@@ -84,19 +85,19 @@ def measure_robustness(run: Run, trained: Trained, clean: Batch, gallery: Embedd
 
 
 def measure_missing(run: Run, trained: Trained, corruption: str, percent: float, measured: Measured) -> None:
-    """Retrieval from the anchor to what is left of the others and back, where there are several others."""
+    """Retrieval from the anchor to the remaining other modalities and back, if the data set has several others."""
     if len(run.dataset.modalities) < 3:
         return
     seed = corruption_seed(run, MISSING, percent)
     partial = drop_modalities(run.batch(TEST), run.dataset.anchor, percent, seed)
     scores = {OWN: checked(trained.method), COSINE: cosine}
-    results = anchor_results(embed(trained.network, partial), scores, rerank=False)
+    results = anchor_results(embed(trained.network, partial), scores, rerank=False, identity=measured.identity)
     measured.add_results(ZERO_SHOT, results, corruption, percent / 100)
     measured.add_contributions(ANCHOR, of_anchor(results), corruption, percent / 100)
 
 
 def corruption_seed(run: Run, corruption: str, level: float) -> int:
-    """The same draws for every method."""
+    """Seed of a corruption, the same for every method."""
     return derived_seed("corruption", corruption, level, run.dataset.card.name, run.seed)
 
 
@@ -110,7 +111,7 @@ def measure_classification(features: np.ndarray, items: pd.DataFrame, method: st
 
 
 def embedded_target(run: Run, network: Network, test: Embeddings) -> np.ndarray:
-    """Embeddings of the target's splits, the ``test`` part as given; all modalities side by side, zero where absent."""
+    """Embeddings of the target's splits with all modalities side by side, zero where absent; ``test`` as given."""
     parts = embed(network, run.batch(TRAIN, VALIDATION)), test
     return torch.cat([part.stack().flatten(1) for part in parts]).cpu().numpy()
 
@@ -129,20 +130,37 @@ def keep_for_figures(embeddings: Embeddings, measured: Measured) -> None:
         table.insert(0, "item", ids[present])
         measured.embeddings.append(table.assign(**context, seed=measured.context["seed"]))
     queries = np.random.default_rng(derived_seed("examples", context["dataset"])).permutation(len(ids))
-    for task in pair_directions(embeddings):
-        measured.examples.append(answers(embeddings, task.query, task.gallery, queries, ids).assign(**context))
+    for task in pair_directions(embeddings, measured.identity):
+        measured.examples.append(answers(embeddings, task, queries, ids).assign(**context))
 
 
-def answers(embeddings: Embeddings, query: str, gallery: str, order: np.ndarray, items: np.ndarray) -> pd.DataFrame:
-    """The best answers by cosine to the first queries of ``order`` that have both modalities."""
-    both = (embeddings.present[query] & embeddings.present[gallery]).cpu().numpy()
-    chosen = [i for i in order if both[i]][:EXAMPLE_QUERIES]
-    scores = embeddings.vectors[query][chosen] @ embeddings.vectors[gallery].T
-    best = scores.masked_fill(~embeddings.present[gallery], -torch.inf).topk(EXAMPLE_ANSWERS, dim=1).indices.cpu()
+def answers(embeddings: Embeddings, task: Direction, order: np.ndarray, items: np.ndarray) -> pd.DataFrame:
+    """The best answers by cosine to the task's first queries in the given order of the items.
+
+    Args:
+        embeddings: of all items.
+        task: the pair of modalities, with its queries and candidates.
+        order: (items,) indices of the items.
+        items: (items,) ids.
+    """
+    is_query = np.zeros(len(items), dtype=bool)
+    is_query[task.queries.cpu().numpy()] = True
+    queries = torch.from_numpy(order[is_query[order]][:EXAMPLE_QUERIES]).to(task.candidates.device)
+    candidates = embeddings.vectors[task.gallery][task.candidates]
+    scores = embeddings.vectors[task.query][queries] @ candidates.T
+    best = scores.topk(min(EXAMPLE_ANSWERS, len(candidates)), dim=1).indices
+    instance = dict(zip(task.queries.tolist(), task.query_instances.tolist(), strict=True))
     return pd.DataFrame(
         [
-            {"query": query, "gallery": gallery, "item": items[i], "rank": place + 1, "retrieved": items[j]}
-            for i, row in zip(chosen, best.tolist(), strict=True)
-            for place, j in enumerate(row)
+            {
+                "query": task.query,
+                "gallery": task.gallery,
+                "item": items[query],
+                "rank": place + 1,
+                "retrieved": items[task.candidates[answer]],
+                "correct": task.candidate_instances[answer].item() == instance[query],
+            }
+            for query, row in zip(queries.tolist(), best.tolist(), strict=True)
+            for place, answer in enumerate(row)
         ]
-    ).assign(correct=lambda table: table["item"] == table["retrieved"])
+    )

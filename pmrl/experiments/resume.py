@@ -1,4 +1,4 @@
-"""Training that continues where it stopped: a checkpoint carries the fingerprint of everything that it depends on."""
+"""Training that is not repeated: a checkpoint holds a fingerprint of everything that it depends on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pmrl.training import loop
 from pmrl.training.checkpoints import load_checkpoint, read_fingerprint, save_checkpoint
 from pmrl.training.loop import Curves, Stage, Watch, train_stage
 
-RANDOM_WEIGHTS = "random weights"  # the start of a training that continues from nothing
+RANDOM_WEIGHTS = "random weights"  # the start of a training without a foundation
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Trained:
     Attributes:
         network: in evaluation mode.
         method: with its learned parameters.
-        fingerprint: of all that the weights depend on.
+        fingerprint: of everything that the weights depend on.
         curves: what was logged while they were trained.
-        seconds: how long that took.
+        seconds: duration of that training.
     """
 
     network: Network
@@ -52,7 +52,7 @@ def watch_of(stage: Stage) -> Watch:
 
 
 def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[str, Any], start: str) -> str:
-    """Hash of all that a checkpoint depends on: data, settings, seed, code, torch, and where it started from."""
+    """Hash of everything that a checkpoint depends on: data, settings, seed, code, torch, and starting weights."""
     code = loop.__file__, inspect.getfile(watch_of(stage)), method_file(method_name)
     content = {
         "data": run.dataset.card.checksum,
@@ -70,36 +70,36 @@ def fingerprint(run: Run, stage: Stage, method_name: str, hyperparameters: dict[
 
 
 def train_or_resume(run: Run, stage: Stage, network: Network, method_name: str, method: Method, start: str) -> Trained:
-    """Bring ``network`` and ``method`` to the end of ``stage``, from the checkpoint if its fingerprint holds.
+    """Bring ``network`` and ``method`` to the end of ``stage``, from the checkpoint if its fingerprint matches.
 
     Args:
-        run: whose settings, seed and folder count.
+        run: the run, for its settings, seed and folder.
         stage: what to train.
-        network: as ``start`` left it.
-        method_name: the method's file, for the fingerprint.
+        network: holds the starting weights.
+        method_name: name of the method's file, for the fingerprint.
         method: what trains the network.
-        start: fingerprint of the weights that ``network`` starts from.
+        start: fingerprint of the starting weights.
     """
     path = run.folder / f"{stage.label}.safetensors"
-    log = path.with_suffix(".json")
-    mark = fingerprint(run, stage, method_name, vars(method.hyperparameters), start)
-    kept = read_log(log) if read_fingerprint(path) == mark else None
-    if kept is not None:
+    log_path = path.with_suffix(".json")
+    expected = fingerprint(run, stage, method_name, vars(method.hyperparameters), start)
+    log = read_log(log_path) if read_fingerprint(path) == expected else None
+    if log is not None:
         load_checkpoint(path, network, method, run.device)
         network.eval()
-        return Trained(network, method, mark, *kept)
+        return Trained(network, method, expected, *log)
     began = time.perf_counter()
     curves = train_stage(network, method, run.dataset, stage, run.seed, run.device, watch_of(stage))
     seconds = time.perf_counter() - began
-    write_json(log, {"seconds": seconds, "curves": curves.rows})
-    save_checkpoint(path, network, method, mark)
-    return Trained(network, method, mark, curves, seconds)
+    write_json(log_path, {"seconds": seconds, "curves": curves.rows})
+    save_checkpoint(path, network, method, expected)
+    return Trained(network, method, expected, curves, seconds)
 
 
 def read_log(path: Path) -> tuple[Curves, float] | None:
-    """The curves and seconds that were kept with a checkpoint; None if they are missing or damaged."""
+    """The curves and seconds stored beside a checkpoint; None if the file is missing or damaged."""
     try:
-        kept = read_json(path)
-        return Curves([tuple(row) for row in kept["curves"]]), float(kept["seconds"])
+        log = read_json(path)
+        return Curves([tuple(row) for row in log["curves"]]), float(log["seconds"])
     except (UserError, KeyError, TypeError, ValueError):
         return None

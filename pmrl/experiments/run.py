@@ -1,4 +1,4 @@
-"""Which run it is, what it trains on, and where its files lie: what all commands that train have in common.
+"""A run: what it trains on and where its files are. All commands that train share this.
 
 A run's folder is ``<results>/runs/<dataset>/<method>/<variant>/seed_<n>/``.
 """
@@ -15,6 +15,7 @@ import torch
 
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
+from pmrl.evaluation.identity import Identity
 from pmrl.method import Batch, Method, Network, NetworkSettings
 from pmrl.method.base import blaming
 from pmrl.records import CONTINUED, FINE_TUNED, FOUNDATION, MAIN, PRETRAIN, SCRATCH, TRAIN, ZERO_SHOT
@@ -30,7 +31,7 @@ STAGE_SPLITS = {FOUNDATION: PRETRAIN, CONTINUED: PRETRAIN, SCRATCH: PRETRAIN, FI
 
 @dataclass(frozen=True)
 class Run:
-    """Which run this is, and where it lives.
+    """One run, and where its files are.
 
     Attributes:
         dataset: the loaded data set.
@@ -72,7 +73,7 @@ class Run:
         return self.method != FOUNDATION and self.variant == MAIN and self.seed == 0
 
     def stage(self, name: str, **corruption: float) -> Stage:
-        """The training stage ``name`` with the config's steps and batch size, on corrupted data if asked for."""
+        """The training stage ``name`` with the config's steps and batch size, with ``corruption`` if given."""
         training = self.settings["training"]
         return Stage(name, STAGE_SPLITS[name], training[f"{name}_steps"], training["batch_size"], **corruption)
 
@@ -81,33 +82,37 @@ class Run:
         return Batch.from_dataset(self.dataset, self._rows(*splits), self.device)
 
     def items(self, *splits: str) -> pd.DataFrame:
-        """The table of those instances."""
+        """The table of the instances of the named splits, in the order of the names."""
         return self.dataset.items.iloc[self._rows(*splits)].reset_index(drop=True)
+
+    def identity(self, split: str) -> Identity:
+        """Which items of a split are one instance."""
+        return Identity.of(self.batch(split), self.dataset.instances[self._rows(split)])
 
     def _rows(self, *splits: str) -> np.ndarray:
         return np.concatenate([self.dataset.indices(split) for split in splits])
 
 
 def new_network(run: Run, method: Method) -> Network:
-    """An untrained network; its weights depend on the data set and the seed only, so methods start equal."""
+    """An untrained network; its weights depend on data set and seed only, so that all methods start from the same."""
     torch.manual_seed(derived_seed("weights", run.dataset.card.name, run.seed))
     with blaming(method, "new_network"):
         return method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
 
 
 def set_up_torch(device: str, threads: int = 1) -> torch.device:
-    """Fix the number of threads, ask for deterministic algorithms, and choose the device.
+    """Set the number of threads, request deterministic algorithms, and choose the device.
 
     Raises:
-        UserError: the device is not there.
+        UserError: the device is not available.
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
+        torch_device = torch.device(device)
+        torch.zeros(1, device=torch_device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"Device {device!r} is not available here ({error}). Use --device cpu.") from error
-    return chosen
+    return torch_device

@@ -1,15 +1,15 @@
-"""Stopwatch and memory gauge."""
+"""Measurement of time and memory."""
 
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-# The profiler announces every start and stop on the error stream unless told otherwise.
+# Without this setting, the profiler prints every start and stop to the error stream.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 
@@ -24,15 +24,15 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def median_seconds(calls: dict[str, Callable[[], object]], rounds: int, share: float = 0.1) -> dict[str, float]:
+def median_seconds(calls: Mapping[str, Callable[[], object]], rounds: int, share: float = 0.1) -> dict[str, float]:
     """Median time of every call.
 
-    The calls take turns, so that a disturbance of the machine meets all of them alike.
+    The calls take turns, so that a disturbance of the machine affects all of them alike.
 
     Args:
         calls: what to run, by name.
         rounds: number of turns of every call, after one to warm up.
-        share: seconds that a call repeats itself within a turn; a slower one runs once.
+        share: seconds for which a call is repeated within a turn; a slower call runs once.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     repetitions = {name: max(1, round(share / _seconds(call))) for name, call in calls.items()}
@@ -43,18 +43,18 @@ def median_seconds(calls: dict[str, Callable[[], object]], rounds: int, share: f
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Most bytes alive at a time among the tensors that ``call`` makes, its results included.
+    """Largest number of bytes at any time in the tensors that ``call`` allocates, including its results.
 
-    PyTorch's profiler reports every allocation, so the figure is the same in every run; workspace inside LAPACK
-    and BLAS is not seen.
+    PyTorch's profiler reports every allocation, so the number is the same in every run; the workspace of LAPACK and
+    BLAS does not count.
     """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
         call()
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    alive = peak = 0
+    total = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
-        alive += event.nbytes()
-        peak = max(peak, alive)
+        total += event.nbytes()
+        peak = max(peak, total)
     return peak
 
 

@@ -1,7 +1,7 @@
 """How PMRL's any-modality retrieval depends on τ1, τ2 and the weight of matching: one training for each setting.
 
-A setting continues from the study's foundation, with the tuned values for all that is not swept, and is judged
-by mean recall@1 over all ordered modality pairs of the test split, by cosine. Nothing is chosen by these numbers.
+Each setting continues from the study's foundation, with tuned values for all other hyper-parameters. It is evaluated
+by the mean recall@1 over all ordered modality pairs of the test split, by cosine. No choice rests on these numbers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SWEPT = ("alignment_temperature", "instance_temperature", "matching_weight")
 
 @dataclass(frozen=True)
 class Setting:
-    """Values of the three swept hyper-parameters, and which sweep (``parameter``) asked for them."""
+    """Values of the three swept hyper-parameters, and the sweep (``parameter``) that they belong to."""
 
     parameter: str
     alignment_temperature: float
@@ -62,11 +62,11 @@ def default_value(name: str) -> float:
 
 
 def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> Path:
-    """Train and judge every setting for the config's number of seeds; return the path of the table."""
+    """Train and evaluate every setting for the config's number of seeds; return the path of the table."""
     name, rows, began = dataset.card.name, [], time.perf_counter()
     tuned = tuned_values(config, name, PROPOSED)
-    work = list(product(range(config["sensitivity"]["seeds"]), settings(config["sensitivity"], tuned)))
-    for seed, setting in tqdm(work, desc=f"sensitivity on {name}", disable=None):
+    trainings = list(product(range(config["sensitivity"]["seeds"]), settings(config["sensitivity"], tuned)))
+    for seed, setting in tqdm(trainings, desc=f"sensitivity on {name}", disable=None):
         run = Run(dataset, FOUNDATION, MAIN, foundation_settings(config, name), seed, results, device)
         value = judge(run, {**tuned, **setting.values()})
         rows.append({"dataset": name, "seed": seed, "parameter": setting.parameter, **setting.values(), "value": value})
@@ -78,7 +78,7 @@ def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch
 
 
 def judge(foundation: Run, values: dict[str, Any]) -> float:
-    """Mean recall@1 in percent after continuing with the given values from a foundation, trained here if there is none.
+    """Mean recall@1 in percent after training with ``values`` from a foundation, which is trained first if missing.
 
     Raises:
         UserError: the foundation was trained with other data, settings, code, torch or kind of device.
@@ -91,4 +91,4 @@ def judge(foundation: Run, values: dict[str, Any]) -> float:
     stage = foundation.stage(CONTINUED)
     train_stage(network, method, foundation.dataset, stage, foundation.seed, foundation.device)
     embeddings = embed(network, foundation.batch(TEST))
-    return mean_recall(evaluate_pairs(embeddings, embeddings))
+    return mean_recall(evaluate_pairs(embeddings, embeddings, foundation.identity(TEST)))

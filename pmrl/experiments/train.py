@@ -26,7 +26,7 @@ from pmrl.training.loop import Stage
 
 def run_method(run: Run) -> None:
     """Train and evaluate one method, variant and seed in all regimes, starting from the foundation."""
-    measured = Measured(run.context, run.items(TEST))
+    measured = Measured(run.context, run.items(TEST), run.identity(TEST))
     supported, reason = is_supported(run.method, run.dataset.card)
     if not supported:
         for regime in run.settings["regimes"]:
@@ -53,18 +53,18 @@ def needed_stages(regimes: Iterable[str]) -> list[str]:
 
 
 def train(run: Run, stage: Stage, before: Trained | None = None) -> Trained:
-    """Train one stage, going on from ``before``, else from the foundation, or from nothing for ``scratch``."""
+    """Train one stage, from ``before`` if given, else from the foundation, or from random weights for ``scratch``."""
     if before is not None:
         return train_or_resume(run, stage, before.network, run.method, before.method, before.fingerprint)
     method = build_method(run.method, run.settings["hyperparameters"]).to(run.device)
     network = new_network(run, method)
-    from_nothing = method.closed_form or stage.name == SCRATCH
-    start = RANDOM_WEIGHTS if from_nothing else load_foundation(foundation_of(run), network)
+    needs_no_foundation = method.closed_form or stage.name == SCRATCH
+    start = RANDOM_WEIGHTS if needs_no_foundation else load_foundation(foundation_of(run), network)
     return train_or_resume(run, stage, network, run.method, method, start)
 
 
 def measure(run: Run, regime: str, trained: Trained, measured: Measured) -> None:
-    """All that the settings ask of a model in a regime; the clean test split is embedded once for all of it."""
+    """Measure all that the settings require in a regime; the clean test split is embedded only once."""
     measured.parameters = count_parameters(trained.network)
     clean = run.batch(TEST)
     embeddings = embed(trained.network, clean)

@@ -1,8 +1,8 @@
-"""The search for hyper-parameters: the same number of trials for every method, judged on the validation split.
+"""The search for hyper-parameters: the same number of trials for every method, evaluated on the validation split.
 
 A trial continues from a foundation trained with seeds that the study never uses, or starts from random weights
-(``tuning.regime: scratch``). Its value is the mean of two numbers on the validation split: recall@1 over all ordered
-modality pairs by cosine, and recall@1 of the anchor against everything else, both ways, by the method's own score.
+(``tuning.regime: scratch``). Its value is the mean of two numbers on the validation split: the mean recall@1 over all
+ordered modality pairs by cosine, and that of the anchor against everything else, both ways, by the method's own score.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def criterion(results: list[Result]) -> float:
 
 
 def foundations(config: dict[str, Any], dataset: Dataset, results: Path, device: torch.device) -> list[Run]:
-    """The foundations of the tuning seeds; trained (or found) if trials continue from them."""
+    """The foundations of the tuning seeds; they are trained, if not yet there, for trials that continue from them."""
     settings = foundation_settings(config, dataset.card.name)
     seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + config["tuning"]["seeds"])
     runs = [Run(dataset, FOUNDATION, MAIN, settings, seed, results, device) for seed in seeds]
@@ -63,14 +63,16 @@ def foundations(config: dict[str, Any], dataset: Dataset, results: Path, device:
 
 
 def run_trial(base: Run, method_name: str, values: dict[str, Any], regime: str = ZERO_SHOT) -> float:
-    """Train with the given values, from a foundation unless from scratch; the criterion on the validation split."""
+    """Train with the given values, from a foundation unless from scratch; return the criterion on validation."""
     method = build_method(method_name, values).to(base.device)
     network = new_network(base, method)
     (stage,) = REGIME_STAGES[regime]
     if stage == CONTINUED and not method.closed_form:
         load_checkpoint(base.folder / f"{FOUNDATION}.safetensors", network, None, base.device)
     train_stage(network, method, base.dataset, base.stage(stage), base.seed, base.device)
-    return criterion(evaluate(embed(network, base.batch(VALIDATION)), method, rerank=False))
+    return criterion(
+        evaluate(embed(network, base.batch(VALIDATION)), method, rerank=False, identity=base.identity(VALIDATION))
+    )
 
 
 def tune(
@@ -78,9 +80,9 @@ def tune(
 ) -> Path:
     """Run all trials of a method on a data set and write them, best first, as a CSV file; return its path.
 
-    A variant is tried at the same points as the method's main form, with what it sets laid over them. A trial whose
-    loss becomes infinite or NaN counts as 0 and says so in the column ``problem``. A method that does not support the
-    data set has no trials.
+    A variant is tried with the same values as the method's main form, except for those that it sets itself. A trial
+    whose loss becomes infinite or NaN counts as 0, with the reason in the column ``problem``. A method that does not
+    support the data set has no trials.
 
     Raises:
         UserError: a trial fails in any other way, or every trial diverges; nothing is written then.
@@ -92,13 +94,13 @@ def tune(
     search = dict(zip(SEARCH, (name, method, variant), strict=True))
     rows = []
     for values in tqdm(trials(method, name, number), desc=f"tuning {method} {variant} on {name}", disable=None):
-        tried = values | fixed
-        rows.append({**search, **outcome(bases, method, tried, config["tuning"]["regime"]), **tried})
+        point = values | fixed
+        rows.append({**search, **outcome(bases, method, point, config["tuning"]["regime"]), **point})
     table = pd.DataFrame(rows, columns=None if rows else [*SEARCH, "value"])
     if rows and table["problem"].ne("").all():
         raise UserError(
             f"Tuning {method!r} ({variant}) on {name!r}: the loss diverged in all {len(rows)} trials, the first time: "
-            f"{rows[0]['problem']} There is nothing to choose from; look at the method and its search grid."
+            f"{rows[0]['problem']} There is nothing to choose from; check the method and its search grid."
         )
     path = tuning_file(results, name, method, variant)
     with replacing(path) as temporary:
@@ -107,35 +109,35 @@ def tune(
 
 
 def outcome(bases: list[Run], method: str, values: dict[str, Any], regime: str) -> dict[str, Any]:
-    """What a trial is worth: the mean of the criterion over the tuning seeds, 0 if a loss diverged."""
+    """The value of a trial: the mean of the criterion over the tuning seeds, 0 if a loss diverged."""
     try:
-        found = [run_trial(base, method, values, regime) for base in bases]
+        criteria = [run_trial(base, method, values, regime) for base in bases]
     except Diverged as error:
         return {"value": 0.0, "problem": str(error), "seeds": len(bases)}
-    return {"value": float(np.mean(found)), "problem": "", "seeds": len(bases)}
+    return {"value": float(np.mean(criteria)), "problem": "", "seeds": len(bases)}
 
 
 def tuning_file(results: Path, dataset: str, method: str, variant: str = MAIN) -> Path:
-    """Where the trials of a method or variant on a data set are kept."""
+    """The file with the trials of a method or variant on a data set."""
     return Path(results) / "tuning" / dataset / method / f"{variant}.csv"
 
 
 def records_file(tuned: Path) -> Path:
-    """Where the trials behind a file of tuned values are kept: ``tuning_records_X.csv`` beside ``tuned_X.yaml``."""
+    """The file with the trials behind a file of tuned values: ``tuning_records_X.csv`` beside ``tuned_X.yaml``."""
     return tuned.with_name(f"tuning_records{tuned.stem.removeprefix('tuned')}.csv")
 
 
 def adopt(config: dict[str, Any], results: Path, tuned: Path) -> None:
     """Write the best values of every search as YAML, and all trials as a table beside it (see :func:`records_file`).
 
-    Searches of other data sets and methods, already in the two files, stay as they are.
+    Searches of other data sets and methods that are already in the two files stay as they are.
 
     Raises:
         UserError: a search of the config's data sets and methods has not been run.
     """
     records = records_file(tuned)
     best = (read_yaml(tuned) or {}) if tuned.exists() else {}
-    kept = pd.read_csv(records) if records.exists() else pd.DataFrame(columns=SEARCH)
+    all_trials = pd.read_csv(records) if records.exists() else pd.DataFrame(columns=SEARCH)
     for dataset, (method, variant) in itertools.product(config["datasets"], searches(config)):
         path = tuning_file(results, dataset, method, variant)
         if not path.exists():
@@ -146,17 +148,18 @@ def adopt(config: dict[str, Any], results: Path, tuned: Path) -> None:
         space = load_method(method).search_grids()
         name = method if variant == MAIN else f"{method}/{variant}"
         best.setdefault(dataset, {})[name] = {key: plain(table[key].iloc[0]) for key in space}
-        kept = kept[(kept[SEARCH] != [dataset, method, variant]).any(axis=1)]
-        kept = pd.concat([kept, table], ignore_index=True)
+        others = all_trials[(all_trials[SEARCH] != [dataset, method, variant]).any(axis=1)]
+        all_trials = pd.concat([others, table], ignore_index=True)
     with replacing(tuned) as temporary:
         temporary.write_text(
             f"# Chosen on the validation split by `make tune`; the trials are in {records.name} beside this file.\n"
             + yaml.safe_dump(best, sort_keys=True)
         )
     with replacing(records) as temporary:
-        kept.sort_values([*SEARCH, "value"], ascending=[True, True, True, False]).to_csv(temporary, index=False)
+        order = [*SEARCH, "value"]
+        all_trials.sort_values(order, ascending=[True, True, True, False]).to_csv(temporary, index=False)
 
 
 def plain(value: Any) -> Any:
-    """A NumPy scalar as Python's own type; a text as it is."""
+    """A NumPy scalar as a Python value; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""What a run has measured, as the tidy rows that ``pmrl.records`` describes, and the writing of them."""
+"""The measurements of a run, as the tidy rows that ``pmrl.records`` describes, and how they are written."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 import pmrl
+from pmrl.evaluation.identity import Identity
 from pmrl.evaluation.retrieval import Result, contributions
 from pmrl.experiments.resume import Trained
 from pmrl.experiments.run import Run
@@ -33,31 +34,34 @@ from pmrl.records import (
     UNSUPPORTED,
     VALIDATION,
 )
+from pmrl.study.belonging import origin
 
 if TYPE_CHECKING:
     from pmrl.evaluation.probing import Probe
 
-TARGET = (TRAIN, VALIDATION, TEST)  # the splits that no method has seen before fine-tuning
+TARGET = (TRAIN, VALIDATION, TEST)  # the splits that no method is trained on before fine-tuning
 
 
 @dataclass
 class Measured:
-    """What one run has measured.
+    """The measurements of one run.
 
     Attributes:
         context: the columns that name the run.
         items: the table of the test items.
+        identity: which of them are one instance.
         records: one row per number.
         ranks: one row per query.
         embeddings: one row per embedded test item, of the first seed's main variants only.
         examples: one row per retrieved item, of the same runs.
         contributions: one row per item and measure.
-        parameters: how many each part of the network has.
+        parameters: number of parameters of each part of the network.
         began: when the run began, by ``time.perf_counter``.
     """
 
     context: dict[str, Any]
     items: pd.DataFrame
+    identity: Identity
     records: list[dict[str, Any]] = field(default_factory=list)
     ranks: list[pd.DataFrame] = field(default_factory=list)
     embeddings: list[pd.DataFrame] = field(default_factory=list)
@@ -67,7 +71,7 @@ class Measured:
     began: float = field(default_factory=time.perf_counter)
 
     def add_results(self, regime: str, results: Iterable[Result], corruption: str = CLEAN, level: float = 0.0) -> None:
-        """One record per direction, score, re-ranking and metric."""
+        """Add one record per direction, score, re-ranking and metric."""
         condition = {"corruption": corruption, "level": float(level)}
         for result in results:
             task = {name: getattr(result, name) for name in ("score", "reranked", "query", "gallery", "gallery_size")}
@@ -75,18 +79,18 @@ class Measured:
                 self._add(regime, metric, value, **task, **condition, n=len(result.queries))
 
     def add_unsupported(self, regime: str, reason: str) -> None:
-        """The single record of a method that refuses a data set."""
+        """Add the single record of a method that does not support a data set."""
         self._add(regime, UNSUPPORTED, float("nan"), reason=reason)
 
     def add_probe(self, probe: Probe, items: np.ndarray, method: str) -> None:
-        """Records and contributions of a linear probe on all modalities; ``items`` are the ids of all probed rows."""
+        """Add records and contributions of a linear probe; ``items`` are the ids of all items given to the probe."""
         context = {"method": method, "folds": probe.folds}
         for metric, value in probe.metrics().items():
             self._add(PROBE, metric, value, query=ALL_MODALITIES, n=probe.n, **context)
         self._add_shares(ACCURACY, items[probe.rows], 100.0 * probe.correct, **context)
 
     def add_ranks(self, regime: str, results: Iterable[Result]) -> None:
-        """One row per query."""
+        """Add one row per query."""
         results = list(results)
         if not results:
             return
@@ -101,13 +105,13 @@ class Measured:
     def add_contributions(
         self, measure: str, results: list[Result], corruption: str = CLEAN, level: float = 0.0
     ) -> None:
-        """What each test item adds to the mean recall@1 over ``results``; nothing if there are none."""
+        """Add what each test item contributes to the mean recall@1 over ``results``, if there are any."""
         if results:
             values = contributions(results, len(self.items))
             self._add_shares(measure, self.items["id"].to_numpy(), values, corruption=corruption, level=float(level))
 
     def _add(self, regime: str, metric: str, value: float, **columns: Any) -> None:
-        """A record; what ``columns`` leaves out has its neutral value."""
+        """Add a record; columns that are not given get their neutral values."""
         neutral = {
             "split": TEST,
             "score": OWN,
@@ -125,16 +129,16 @@ class Measured:
         self.records.append({name: row[name] for name in COLUMNS["records"]})
 
     def _add_shares(self, measure: str, items: np.ndarray, values: np.ndarray, **columns: Any) -> None:
-        """One row per item; the mean of ``values`` over the items is the measure, in percent."""
+        """Add one row per item; the mean of ``values`` over the items is the measure, in percent."""
         row = {**self.context, "corruption": CLEAN, "level": 0.0, "folds": "", **columns, "measure": measure}
         table = pd.DataFrame({**row, "item": items, "value": values.astype(np.float32)})
         self.contributions.append(table[COLUMNS["contributions"]])
 
 
 def finish(run: Run, method_name: str, stages: dict[str, Trained], measured: Measured) -> None:
-    """Write the run's tables and its description, each in one step."""
-    gathered = ("ranks", "contributions", *(FIGURE_TABLES if run.is_shown else ()))
-    tables = {name: joined(getattr(measured, name), COLUMNS[name]) for name in gathered}
+    """Write the run's tables and its description, each file whole or not at all."""
+    names = ("ranks", "contributions", *(FIGURE_TABLES if run.is_shown else ()))
+    tables = {name: joined(getattr(measured, name), COLUMNS[name]) for name in names}
     tables["records"] = pd.DataFrame(measured.records, columns=COLUMNS["records"])
     tables["curves"] = curve_rows(run.context, stages)
     for name, table in tables.items():
@@ -144,7 +148,7 @@ def finish(run: Run, method_name: str, stages: dict[str, Trained], measured: Mea
 
 
 def joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """All rows of several tables; an empty one with ``columns`` if there are none."""
+    """The rows of all ``tables``; without any, an empty table with ``columns``."""
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
@@ -159,15 +163,14 @@ def curve_rows(context: dict[str, Any], stages: dict[str, Trained]) -> pd.DataFr
 
 
 def description(run: Run, method_name: str, stages: dict[str, Trained], measured: Measured) -> dict[str, Any]:
-    """What ran: settings, versions, data, seed, the seconds of each stage, and those of the whole run just now."""
+    """What ran: settings, versions, data, seed, and the seconds of each stage and of this whole run."""
     cls = load_method(method_name)
     return {
         **run.context,
         "title": cls.title,
         "reference": cls.reference,
         "color": cls.color,
-        "settings": run.settings,
-        "data_checksum": run.dataset.card.checksum,
+        "origin": origin(run.settings, run.method, run.dataset.card.checksum),
         "busy_seconds": round(time.perf_counter() - measured.began, 3),
         "parameters": measured.parameters,
         "training_seconds": {stage: round(trained.seconds, 3) for stage, trained in stages.items()},

@@ -1,4 +1,6 @@
-"""What each part of PMRL contributes, per data set, beside the other methods (Fig. 3 of the paper)."""
+"""What each part of PMRL contributes, per data set, beside the other methods (the form of the paper's Fig. 3)."""
+
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,8 +56,8 @@ def _bars(axes: Axes, results: Results, frame: pd.DataFrame, contestants: list[t
         if own is None or np.isnan(own.mean):
             axes.text(0.01, y, "–", va="center", transform=axes.get_yaxis_transform())
             continue
-        weaker = method == PROPOSED and variant != MAIN
-        axes.barh(y, own.mean, height=0.72, color=color, alpha=0.45 if weaker else 1, edgecolor="0.2", lw=0.4)
+        opacity = 0.45 if method == PROPOSED and variant != MAIN else 1
+        axes.barh(y, own.mean, height=0.72, color=color, alpha=opacity, edgecolor="0.2", lw=0.4)
         _interval(axes, y - 0.18, own, color=style.INK)
         if reranked is not None and not np.isnan(reranked.mean):
             _interval(axes, y + 0.2, reranked, color=style.INK, marker="D", markersize=2.6, markerfacecolor="white")
@@ -65,7 +67,7 @@ def _bars(axes: Axes, results: Results, frame: pd.DataFrame, contestants: list[t
         axes.axvline(frame["chance"].max(), color=style.INK, ls=":", lw=0.9)
 
 
-def _interval(axes: Axes, y: float, row: object, **look: object) -> None:
+def _interval(axes: Axes, y: float, row: Any, **look: Any) -> None:
     half = np.nan_to_num(row.mean - row.low)
     axes.errorbar(row.mean, y, xerr=half, lw=0.8, capsize=1.5, capthick=0.6, elinewidth=0.8, **look)
 

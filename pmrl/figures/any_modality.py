@@ -1,4 +1,6 @@
-"""Retrieval between every ordered pair of modalities, PMRL against one rival (Fig. 5 of the paper)."""
+"""Retrieval between every ordered pair of modalities, PMRL against one rival (the form of the paper's Fig. 5)."""
+
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,19 +51,19 @@ def draw(results: Results, rival: str | None = None, regime: str = ZERO_SHOT) ->
         for axes, dataset in zip(panels, [*row, None], strict=False):
             axes.axis("off")
             if dataset is not None:
-                _grid(axes, results, dataset, cells[cells["dataset"] == dataset], rival)
-    shown = [results.label(PROPOSED), results.label(rival)]
+                _grid(axes, results, dataset, cells[cells["dataset"] == dataset])
+    own, other = results.label(PROPOSED), results.label(rival)
     figure.suptitle(
-        f"Recall@1 in percent, {REGIMES[regime]}, cosine: {shown[0]} (above) and its difference to {shown[1]} (below)"
+        f"Recall@1 in percent, {REGIMES[regime]}, cosine: {own} (above) and its difference to {other} (below)"
     )
-    keys = {f"{shown[0]} better": style.color(results, PROPOSED), f"{shown[0]} worse": WORSE, "equal": EQUAL}
+    keys = {f"{own} better": style.color(results, PROPOSED), f"{own} worse": WORSE, "equal": EQUAL}
     patches = [Patch(facecolor=color, edgecolor="0.4", label=name) for name, color in keys.items()]
     figure.legend(handles=patches, loc="outside lower center", ncols=3)
     return figure
 
 
 def differences(results: Results, rival: str, regime: str) -> pd.DataFrame:
-    """Per data set and ordered pair: ``own`` and ``rival`` mean recall@1 over the seeds both have, and ``n``."""
+    """Per data set and ordered pair: mean recall@1, ``own`` and ``rival``, over the ``n`` seeds that both have."""
     records = recalls(results)
     records = records[records["regime"].eq(regime) & records["variant"].eq(MAIN)]
     keys = ["dataset", "query", "gallery", "seed"]
@@ -73,7 +75,7 @@ def differences(results: Results, rival: str, regime: str) -> pd.DataFrame:
 
 
 def _rows(results: Results) -> list[list[str]]:
-    """Data sets in rows of two; a grid that is too wide for half a page stands alone."""
+    """Data sets in rows of two; a grid that is too wide for half a page has a row to itself."""
     rows: list[list[str]] = []
     for dataset in results.datasets:
         wide = len(results.cards[dataset]["modalities"]) > WIDE
@@ -85,7 +87,7 @@ def _rows(results: Results) -> list[list[str]]:
     return rows
 
 
-def _grid(axes: Axes, results: Results, dataset: str, cells: pd.DataFrame, rival: str) -> None:
+def _grid(axes: Axes, results: Results, dataset: str, cells: pd.DataFrame) -> None:
     modalities = list(results.cards[dataset]["modalities"])
     values = {(row.query, row.gallery): row for row in cells.itertuples()}
     k = len(modalities)
@@ -103,8 +105,8 @@ def _grid(axes: Axes, results: Results, dataset: str, cells: pd.DataFrame, rival
     style.panel_title(axes, f"{results.title(dataset)}: better in {better} of {len(cells)} pairs, n = {seeds} seeds")
 
 
-def _cell(axes: Axes, x: int, y: int, row: object | None, better: str) -> None:
-    """PMRL's colour where it is better, grey where it is not."""
+def _cell(axes: Axes, x: int, y: int, row: Any, better: str) -> None:
+    """Draw one pair (None if it was not measured): in the colour ``better`` where PMRL is better, else grey."""
     if row is None:
         color, text = UNKNOWN, "–"
     else:

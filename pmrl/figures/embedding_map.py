@@ -11,8 +11,8 @@ from pmrl.reporting import style
 from pmrl.reporting.results import Results, vectors_of
 
 READS = ("methods", "embeddings")
-CLASSES = 8  # the most frequent ones get a colour, the others are grey
-METHODS = 4  # side by side: PMRL, the rival and the next ones
+CLASSES = 8  # the most frequent classes have a colour, the others are grey
+METHODS = 4  # drawn side by side: PMRL, the rival and the next methods
 SHAPES = "osD^vPX*"
 
 
@@ -23,7 +23,7 @@ def draw(results: Results) -> Figure:
     datasets = [dataset for dataset in results.datasets if dataset in set(frame["dataset"])]
     if not datasets:
         return style.empty("No embeddings have been recorded yet.")
-    order = dict.fromkeys([PROPOSED, results.rival(), *results.methods])
+    order = dict.fromkeys([PROPOSED, results.rival() or PROPOSED, *results.methods])
     methods = [method for method in order if method in set(frame["method"])][:METHODS]
     width = style.FULL_WIDTH
     figure, panels = plt.subplots(
@@ -44,9 +44,9 @@ def draw(results: Results) -> Figure:
 
 
 def components(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First two principal components of (items, d) vectors, and their shares of the variance.
+    """First two principal components of (items, d) vectors, (items, 2), and their shares of the variance, (2,).
 
-    Signs are fixed by making the largest entry of each direction positive.
+    Signs are chosen so that the largest entry of each direction is positive.
     """
     centred = vectors - vectors.mean(axis=0)
     _, singular, directions = np.linalg.svd(centred, full_matrices=False)
@@ -61,11 +61,12 @@ def _map(axes: Axes, frame: pd.DataFrame, labels: list[str]) -> None:
         style.nothing(axes)
         return
     points, shares = components(vectors_of(frame))
-    found = frame["label"].astype(str).to_numpy()
-    others = ~np.isin(found, labels)
-    axes.scatter(*points[others].T, s=4, color="0.75", lw=0)
+    classes = frame["label"].astype(str).to_numpy()
+    x, y = points[~np.isin(classes, labels)].T
+    axes.scatter(x, y, s=4, color="0.75", lw=0)
     colors = plt.get_cmap("viridis")(np.linspace(0, 0.95, max(len(labels), 2)))
     for label, color, shape in zip(labels, colors, SHAPES, strict=False):
-        axes.scatter(*points[found == label].T, s=6, color=color, marker=shape, lw=0, alpha=0.8, label=label)
+        x, y = points[classes == label].T
+        axes.scatter(x, y, s=6, color=color, marker=shape, lw=0, alpha=0.8, label=label)
     axes.set_xlabel(f"component 1 ({100 * shares[0]:.0f} %)")
     axes.set_ylabel(f"component 2 ({100 * shares[1]:.0f} %)")

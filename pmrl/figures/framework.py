@@ -1,4 +1,4 @@
-"""How PMRL trains, with the sizes of the modules that the study used (Fig. 2)."""
+"""How PMRL trains, with the sizes of the study's modules (the idea of the paper's Fig. 2)."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -11,11 +11,11 @@ from pmrl.reporting.results import Results
 
 READS = ("methods", "stores")
 LOSS, MODULE, VALUE = "0.82", "0.92", "0.98"  # fills
-SHOWN = 4  # modalities; more are summed up
+SHOWN = 4  # modalities drawn; the number of further ones is written
 
 
 def draw(results: Results) -> Figure:
-    """Encoders and projections per modality, then the three losses and what each of them reads."""
+    """Encoder and projection of each modality, then the three losses with their inputs."""
     if not results.datasets:
         return style.empty("No data set has been recorded yet.")
     dataset = results.datasets[-1]

@@ -1,4 +1,4 @@
-"""Training from random weights: what each method's terms do to the geometry, step by step."""
+"""Training from random weights: retrieval and the geometry of the embeddings, step by step."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +17,7 @@ PANELS = ("recall@1 (%)", "σ₁/√k", "cosine per pair", "opposed vectors (%)"
 
 
 def draw(results: Results) -> Figure:
-    """Per data set: retrieval, leading singular value, alignment of each pair, signs, and gradients of PMRL's terms."""
+    """Per data set: retrieval, leading singular value, cosine of each pair, signs, and gradients of PMRL's terms."""
     curves = results.curves
     curves = curves[curves["stage"].eq(SCRATCH) & curves["variant"].isin(SHOWN_VARIANTS)]
     curves = curves[curves["dataset"].isin(curves.loc[curves["quantity"].eq("recall"), "dataset"])]
@@ -73,7 +73,10 @@ def _pairs(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
 
 
 def _gradients(axes: Axes, curves: pd.DataFrame) -> None:
-    """Norm of the gradient of PMRL's terms as published by the unit vectors of a batch (matching reads tokens)."""
+    """Norm of the gradient of each term of PMRL as published with respect to a batch's unit vectors.
+
+    Matching is not among them: it reads tokens, so that this gradient is zero.
+    """
     curves = curves[curves["quantity"].str.startswith(GRADIENT) & curves["value"].gt(0)]
     for i, (name, part) in enumerate(curves.groupby("quantity", sort=False)):
         mean = part.groupby("step")["value"].mean()

@@ -1,4 +1,4 @@
-"""Two ways to align, drawn from real embeddings: to an anchor, or along the leading direction (Fig. 1)."""
+"""Two ways to align, drawn from real embeddings: to an anchor, or along the leading direction (the paper's Fig. 1)."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +15,7 @@ VIEW = {"elev": 42, "azim": 40}
 
 
 def draw(results: Results, method: str = PROPOSED) -> Figure:
-    """One test item's modality vectors, turned into the space of their first three singular directions.
+    """One test item's modality vectors in the space of their first three singular directions.
 
     Args:
         results: the results folder.
@@ -46,10 +46,9 @@ def draw(results: Results, method: str = PROPOSED) -> Figure:
         _arc(panels[1], first, point, style.INK)
     _arrow(panels[1], first, style.INK, "$u_1$", gap=0.42)  # above the names of the modalities near it
     panels[1].set_title("leading direction: all are drawn to $u_1$, no modality is special", y=0.93)
-    sigma = np.linalg.svd(vectors_of(item), compute_uv=False)
-    shown = ", ".join(f"{value:.2f}" for value in sigma)
+    sigma = ", ".join(f"{value:.2f}" for value in np.linalg.svd(vectors_of(item), compute_uv=False))
     figure.suptitle(
-        f"{results.title(dataset)}, item {item['item'].iloc[0]}, {results.label(method)}: σ = {shown}"
+        f"{results.title(dataset)}, item {item['item'].iloc[0]}, {results.label(method)}: σ = {sigma}"
         f" (√k = {np.sqrt(len(names)):.2f})"
     )
     return figure
@@ -67,7 +66,7 @@ def in_three_dimensions(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Project (k, d) unit vectors on their first three singular directions and back to the sphere.
 
     Returns:
-        (k, 3) unit vectors, and the leading direction (3,), which is drawn upwards.
+        (k, 3) unit vectors, and the leading direction (3,), which points upwards.
     """
     _, _, directions = np.linalg.svd(vectors, full_matrices=False)
     basis = np.zeros((3, vectors.shape[1]))
@@ -78,7 +77,7 @@ def in_three_dimensions(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sphere(axes: Axes3D, lowest: float) -> None:
-    """The upper half, in a box that reaches down to the ``lowest`` vector and leaves room for names."""
+    """Draw the upper half of the sphere, in a box that reaches down to ``lowest`` and leaves room for names."""
     polar, around = np.mgrid[0 : np.pi / 2 : 7j, 0 : 2 * np.pi : 25j]
     grid = (np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar))
     axes.computed_zorder = False
@@ -97,7 +96,7 @@ def _arrow(axes: Axes3D, point: np.ndarray, color: str, name: str, gap: float = 
 
 
 def _arc(axes: Axes3D, start: np.ndarray, end: np.ndarray, color: str) -> None:
-    """The shortest way on the sphere."""
-    way = np.linspace(start, end, 30)
-    way /= np.linalg.norm(way, axis=1, keepdims=True)
-    axes.plot(*way.T, color=color, ls=":", lw=1.1)
+    """Draw the shortest path between two points of the sphere."""
+    path = np.linspace(start, end, 30)
+    path /= np.linalg.norm(path, axis=1, keepdims=True)
+    axes.plot(*path.T, color=color, ls=":", lw=1.1)

@@ -1,4 +1,4 @@
-"""How retrieval fades under three corruptions, per data set and method (the noise-robustness figure)."""
+"""How retrieval degrades under corruption, per data set and method (the form of the paper's noise figure)."""
 
 import matplotlib.pyplot as plt
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A few items of the test part of each data set: their pictures, or else their texts, or else their features."""
+"""A few items of each data set's test part: their pictures, or else their texts, or else their features."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +13,7 @@ from pmrl.reporting.shelf import DEVIATIONS, FEATURES, Shelf, frame, show_text, 
 READS = ("stores",)
 COLUMNS = 8
 TEXTS = 7  # modalities whose texts are shown
-LINE = 20  # letters of a line
+LINE = 20  # letters per line
 
 
 def draw(results: Results) -> Figure:
@@ -27,7 +27,7 @@ def draw(results: Results) -> Figure:
 
 
 def choose(items: pd.DataFrame) -> list[int]:
-    """Rows of the test part, evenly spread over its groups as far as there are enough of them."""
+    """Row numbers of COLUMNS items of the test part, of different groups as far as there are enough groups."""
     test = items[items["split"] == TEST].reset_index().set_index("index")
     turn = test.groupby("group").cumcount()
     order = test.index[np.argsort(turn, kind="stable")]
@@ -36,14 +36,14 @@ def choose(items: pd.DataFrame) -> list[int]:
 
 
 def caption(text: str) -> str:
-    """At most two lines; what does not fit is cut."""
+    """A caption in at most two lines; the rest is cut."""
     return wrap(text, LINE, 2)
 
 
 def _show(row: np.ndarray, shelf: Shelf) -> None:
-    """A data set's items, each in one panel of the row, by what tells a person most about them."""
+    """Draw a data set's items, one per panel: a picture if there is one, else texts, else features."""
     chosen = choose(shelf.items)
-    pictures, texts = shelf.shown(PICTURE, VIDEO), _telling(shelf, chosen)
+    pictures, texts = shelf.shown(PICTURE, VIDEO), _informative(shelf, chosen)
     for axes, index in zip(row, chosen, strict=False):
         item = shelf.items.loc[index]
         picture = next((name for name in pictures if item["id"] in shelf.views(name)), None)
@@ -61,8 +61,8 @@ def _show(row: np.ndarray, shelf: Shelf) -> None:
         axes.axis("off")
 
 
-def _telling(shelf: Shelf, chosen: list[int]) -> list[str]:
-    """The modalities of texts that tell more than the captions do."""
+def _informative(shelf: Shelf, chosen: list[int]) -> list[str]:
+    """The text modalities whose texts are not just the captions."""
     captions = shelf.items.loc[chosen].set_index("id")["caption"].to_dict()
     return [
         name for name in shelf.shown(TEXT) if any(shelf.views(name).get(key) != text for key, text in captions.items())
@@ -70,14 +70,14 @@ def _telling(shelf: Shelf, chosen: list[int]) -> list[str]:
 
 
 def _stack(shelf: Shelf, modalities: list[str], item: str) -> str:
-    """The texts of an item in modalities evenly spread over all that have any, a line each."""
-    spread = np.unique(np.linspace(0, len(modalities) - 1, TEXTS).astype(int))
-    texts = [shelf.views(modalities[place]).get(item, "–") for place in spread]
+    """An item's texts, one line each, in at most TEXTS modalities that are evenly spread over ``modalities``."""
+    places = np.unique(np.linspace(0, len(modalities) - 1, TEXTS).astype(int))
+    texts = [shelf.views(modalities[place]).get(item, "–") for place in places]
     return "\n".join(wrap(text, LINE, 1) for text in texts if isinstance(text, str))
 
 
 def _features(shelf: Shelf, row: int) -> np.ndarray:
-    """An item's first features of each modality in standard deviations, (modalities, features) from 0 to 1."""
+    """An item's first features of each modality, (modalities, features): ±3 standard deviations as 0 to 1."""
     image = np.full((len(shelf.modalities), FEATURES), np.nan)
     for line, name in enumerate(shelf.modalities):
         values = shelf.features(name)[row]

@@ -1,4 +1,4 @@
-"""PMRL's two temperatures: measured retrieval, and beside it the saturation that the theory predicts."""
+"""PMRL's two temperatures and matching weight: measured retrieval, and the saturation that theory predicts."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,9 +41,9 @@ def draw(results: Results) -> Figure:
 
 
 def _heat_map(axes: Axes, frame: pd.DataFrame) -> None:
-    """Mean over seeds; the frame marks the paper's temperatures."""
+    """Draw the mean over seeds; a frame marks the paper's temperatures."""
     grid = frame.pivot_table(index="instance_temperature", columns="alignment_temperature", values="mean")
-    # seaborn chooses ink that contrasts with each cell
+    # seaborn writes in a colour that contrasts with each cell
     seaborn.heatmap(grid, ax=axes, annot=True, fmt=".1f", annot_kws={"fontsize": 6}, cmap="cividis", cbar=False)
     axes.invert_yaxis()
     axes.set_xticklabels([f"{value:g}" for value in grid.columns])
@@ -57,7 +57,7 @@ def _heat_map(axes: Axes, frame: pd.DataFrame) -> None:
 
 
 def _saturation(axes: Axes, k: int, temperatures: pd.Series) -> None:
-    """The equal pairwise cosine at which the alignment loss falls to 0.001 nats, derived; 1 = never."""
+    """Draw the equal pairwise cosine at which the alignment loss falls to 0.001 nats, derived; grey: it never does."""
     swept = np.unique(temperatures.dropna().astype(float))
     grid = np.geomspace(min(swept.min(), 0.01), max(swept.max(), 1.0), 200)
     cosines = np.array([sensitivity.saturation(k, temperature) for temperature in grid])
@@ -72,7 +72,7 @@ def _saturation(axes: Axes, k: int, temperatures: pd.Series) -> None:
 
 
 def _weights(axes: Axes, results: Results, frame: pd.DataFrame) -> None:
-    """Mean with the 95 % t-interval over seeds, over the weight of instance matching."""
+    """Draw the mean with its 95 % t-interval over seeds against the weight of instance matching."""
     if frame.empty:
         style.nothing(axes)
         return
@@ -83,6 +83,6 @@ def _weights(axes: Axes, results: Results, frame: pd.DataFrame) -> None:
     weights = frame["matching_weight"].astype(float)
     axes.set_xticks(places, [f"{weight:g}" for weight in weights])
     for place in np.flatnonzero(np.isclose(weights, PAPER["matching_weight"])):
-        axes.axvline(place, color=style.INK, ls="--", lw=1, zorder=0)
+        axes.axvline(float(place), color=style.INK, ls="--", lw=1, zorder=0)
     axes.set(xlabel="weight of instance matching", ylabel="mean recall@1 (%)", xlim=(-0.4, len(frame) - 0.6))
     axes.set_ylim(0, 1.12 * (frame["mean"] + half).max())

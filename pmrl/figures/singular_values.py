@@ -1,4 +1,4 @@
-"""What training does to the spectrum of an instance's embeddings, and how steadily (the convergence figure)."""
+"""The spectrum of an instance's embeddings in training, and how steady training is (the paper's convergence figure)."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,7 +20,8 @@ def draw(results: Results, rival: str | None = None) -> Figure:
         results: the results folder.
         rival: the method whose spectrum stands beside PMRL's; GRAM by default.
     """
-    shown = [method for method in (PROPOSED, rival or results.rival()) if method in results.methods]
+    candidates = (PROPOSED, rival or results.rival())
+    methods = [method for method in candidates if method is not None and method in results.methods]
     curves = results.curves
     curves = curves[curves["stage"].eq(CONTINUED) & curves["variant"].eq(MAIN)]
     if curves.empty:
@@ -28,21 +29,21 @@ def draw(results: Results, rival: str | None = None) -> Figure:
     datasets = [dataset for dataset in results.datasets if dataset in set(curves["dataset"])]
     figure, panels = plt.subplots(
         len(datasets),
-        len(shown) + 2,
+        len(methods) + 2,
         figsize=(style.FULL_WIDTH, 1.5 * len(datasets) + 0.45),
         sharex="row",
         squeeze=False,
     )
     for row, dataset in zip(panels, datasets, strict=True):
         part = curves[curves["dataset"] == dataset]
-        for axes, method in zip(row, shown, strict=False):
+        for axes, method in zip(row, methods, strict=False):
             _spectrum(axes, part[part["method"] == method])
             style.panel_title(axes, f"{results.title(dataset)}: {results.label(method)}")
         row[0].set_ylabel("singular value σ")
         _by_method(row[-2], results, part, "uniformity")
         style.panel_title(row[-2], "uniformity")
         row[-2].set_ylabel("log mean potential")
-        _gradients(row[-1], results, part[part["method"].isin(shown)])
+        _gradients(row[-1], results, part[part["method"].isin(methods)])
         style.panel_title(row[-1], "gradient norm")
     for axes in panels[-1, :-1]:
         axes.set_xlabel("step")
@@ -56,7 +57,7 @@ def draw(results: Results, rival: str | None = None) -> Figure:
 
 
 def _spectrum(axes: Axes, curves: pd.DataFrame) -> None:
-    """σ1 (dark) to σk (light) with bands; dashed: √k, all modalities equal; dotted: 1, all orthogonal."""
+    """Draw σ1 (dark) to σk (light) with bands; dashed: √k, all vectors equal up to sign; dotted: 1, all orthogonal."""
     names = sorted((q for q in curves["quantity"].unique() if q.startswith("sigma_")), key=lambda q: int(q[6:]))
     k = len(names)
     if not k:
@@ -89,7 +90,7 @@ def _by_method(axes: Axes, results: Results, curves: pd.DataFrame, quantity: str
 
 
 def _gradients(axes: Axes, results: Results, curves: pd.DataFrame) -> None:
-    """Every seed's gradient norm; below, its variation over training: standard deviation / mean, seed by seed."""
+    """Draw every seed's gradient norm; below, its standard deviation / mean over training, averaged over seeds."""
     curves = curves[curves["quantity"] == "gradient_norm"]
     variations = []
     for method, part in curves.groupby("method", sort=False):

@@ -49,7 +49,7 @@ class Method(nn.Module):
 
     A method with ``closed_form = True`` is not trained by gradients: ``fit`` is called once, on a new network, instead
     of the training loop, and neither ``loss`` nor the foundation is used. A method with ``learns = False`` is a
-    reference that is expected to score no better than an untrained network.
+    yardstick that is expected to score no better than an untrained network.
 
     Args:
         hyperparameters: an instance of the class's ``Hyperparameters``.

@@ -63,7 +63,7 @@ class JointHeads(Protocol):
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What a method gets to know of some instances.
+    """Embeddings of some instances: all that a method works with.
 
     Attributes:
         vectors: (batch, dimension) unit vectors of each modality, zero where the modality is absent.
@@ -94,15 +94,14 @@ class Embeddings:
 
     def select(self, modalities: Sequence[str]) -> Embeddings:
         """The same instances with only the named modalities."""
-        parts = ({m: part[m] for m in modalities} for part in (self.vectors, self.tokens, self.present))
-        vectors, tokens, present = parts
-        return replace(self, vectors=vectors, tokens=tokens, present=present)
+        return self._mapped(lambda part: {m: part[m] for m in modalities})
 
     def rows(self, index: Tensor | slice) -> Embeddings:
         """The instances at ``index``."""
-        parts = ({m: x[index] for m, x in part.items()} for part in (self.vectors, self.tokens, self.present))
-        vectors, tokens, present = parts
-        return replace(self, vectors=vectors, tokens=tokens, present=present)
+        return self._mapped(lambda part: {m: x[index] for m, x in part.items()})
+
+    def _mapped(self, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> Embeddings:
+        return replace(self, vectors=change(self.vectors), tokens=change(self.tokens), present=change(self.present))
 
     def stack(self) -> Tensor:
         """All unit vectors, (batch, modalities, dimension)."""

@@ -25,14 +25,14 @@ class FusedHead(nn.Module):
 
     def __init__(self, others: Sequence[str], dimension: int) -> None:
         super().__init__()
-        self.order = {name: place for place, name in enumerate(others)}
+        self.order = {name: index for index, name in enumerate(others)}
         self.maps = nn.Parameter(torch.eye(dimension).repeat(len(others), 1, 1))
         self.bias = nn.Parameter(torch.zeros(dimension))
 
     def forward(self, embeddings: Embeddings, subsets: Sequence[Sequence[str]]) -> Tensor:
         """Unit vectors (subsets, batch, dimension), one for each subset of the embedded modalities."""
-        places = [self.order[name] for name in embeddings.modalities]
-        mapped = torch.einsum("bmd,mde->mbe", embeddings.stack(), self.maps[places])
+        indices = [self.order[name] for name in embeddings.modalities]
+        mapped = torch.einsum("bmd,mde->mbe", embeddings.stack(), self.maps[indices])
         membership = mapped.new_tensor([[name in subset for name in embeddings.modalities] for subset in subsets])
         return functional.normalize(torch.einsum("sm,mbe->sbe", membership, mapped) + self.bias, dim=-1)
 
@@ -80,8 +80,8 @@ class MatchingHead(nn.Module):
             Logits (n, anchors, 2) of "no match" and "match".
         """
         context, present = inputs.context.index_select(0, other_rows), inputs.present.index_select(0, other_rows)
-        read = self.context.attend(_rows(inputs.queries, anchor_rows), context, ~present)
-        token = _rows(inputs.first, anchor_rows) + read
+        update = self.context.attend(_rows(inputs.queries, anchor_rows), context, ~present)
+        token = _rows(inputs.first, anchor_rows) + update
         logits: Tensor = self.decision(token + self.feed_forward(token))
         return logits
 
@@ -145,8 +145,8 @@ class Attention(nn.Module):
         scores = queries.flatten(1, 2) @ context.mT
         if absent is not None and absent.any():
             scores = scores.masked_fill(absent[:, None], -torch.inf)
-        read = (scores.softmax(dim=-1) @ context).view_as(queries)
-        result: Tensor = self.output(torch.einsum("bqhw,hwe->bqhe", read, self.value).flatten(2))
+        mixtures = (scores.softmax(dim=-1) @ context).view_as(queries)
+        result: Tensor = self.output(torch.einsum("bqhw,hwe->bqhe", mixtures, self.value).flatten(2))
         return result
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From tidy estimates to the texts of cells: mean ± half-interval, marks, dashes for what is missing."""
+"""Table cells from tidy estimates: mean ± half-interval, marks, and a dash for a missing value."""
 
 from collections.abc import Mapping
 
@@ -8,15 +8,15 @@ from pmrl.reporting.render import MISSING
 from pmrl.reporting.results import Results
 
 MEAN_NOTE = (
-    "Mean ± half of the 95 % t-interval over seeds, which is the variance of another training run; "
-    "“seeds” is the number of seeds, given in a cell where it is smaller; – is a missing value."
+    "Mean ± half of the 95 % t-interval over seeds (how much another training run would vary). “seeds” is the number "
+    "of seeds; a cell with fewer gives its own n. A dash (–) is a missing value."
 )
 MARK_NOTE = (
-    "The best method is bold and the second underlined only where it is better than the next one "
-    "(paired bootstrap over seeds and test items with Student's t for few seeds, Holm correction within the table, "
-    "α = 0.05)."
+    "The best method is bold and the second best underlined, each only where it is significantly better than the next "
+    "one (paired bootstrap over seeds and test items with Student's t for few seeds, Holm correction within the "
+    "table, α = 0.05)."
 )
-CHANCE_NOTE = "† marks a value whose interval is not clear of chance."
+CHANCE_NOTE = "† marks a value whose 95 % interval is not entirely better than chance."
 
 
 def text(mean: float, low: float, high: float, decimals: int = 1) -> str:
@@ -28,7 +28,7 @@ def text(mean: float, low: float, high: float, decimals: int = 1) -> str:
 
 
 def with_interval(value: float, low: float, high: float, decimals: int) -> str:
-    """``+1.20 [+0.30, +2.10]`` of a difference; a dash for what is missing."""
+    """A difference with its interval, ``+1.20 [+0.30, +2.10]``; a dash for a missing difference or interval."""
     if pd.isna(value):
         return MISSING
     interval = MISSING if pd.isna(low) else f"{low:+.{decimals}f}, {high:+.{decimals}f}"
@@ -36,12 +36,12 @@ def with_interval(value: float, low: float, high: float, decimals: int) -> str:
 
 
 def p_value(p: float) -> str:
-    """A corrected p; a dash where nothing was tested."""
+    """A corrected p with three decimals; a dash where nothing was tested."""
     return MISSING if pd.isna(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def complete(estimates: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
-    """Every row of ``index`` with its estimate; what was not measured has mean NaN and n = 0."""
+    """Every row of ``index`` with its estimate; mean NaN and n = 0 where nothing was measured."""
     table = index.merge(estimates, how="left", on=list(index.columns))
     return table.assign(n=table["n"].fillna(0).astype(int))
 
@@ -73,12 +73,12 @@ def spread(
 def _cell(row: Mapping | None, seeds: int, decimals: int) -> str:
     if row is None or pd.isna(row["mean"]):
         return MISSING
-    shown = text(row["mean"], row["low"], row["high"], decimals)
+    cell = text(row["mean"], row["low"], row["high"], decimals)
     if not row.get("clear_of_chance", True):
-        shown += " †"
+        cell += " †"
     if row["n"] < seeds:
-        shown += f" (n={row['n']:.0f})"
-    return {"best": f"**{shown}**", "second": f"<u>{shown}</u>"}.get(row.get("mark"), shown)
+        cell += f" (n={row['n']:.0f})"
+    return {"best": f"**{cell}**", "second": f"<u>{cell}</u>"}.get(row.get("mark", ""), cell)
 
 
 def refusals(results: Results) -> list[str]:

@@ -1,8 +1,8 @@
-"""Gathering the runs of a study into the tables that ``pmrl.records`` describes."""
+"""Gather the runs of a study into the tables that ``pmrl.records`` describes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,18 @@ from pmrl.files import read_json, replacing, write_json
 from pmrl.records import COLLECTED, COMPLETE, DESCRIPTION, FIGURE_TABLES, FOUNDATION, METHODS_FILE, RUN_TABLES, TABLES
 
 
-def collect_runs(folders: Iterable[Path], results: Path) -> None:
-    """Gather runs into the tables of every run and ``methods.json``, under ``results``.
+def collect_runs(folders: Mapping[Path, str], results: Path) -> None:
+    """Gather the tables of all runs and ``methods.json`` in the folder ``results``.
 
-    ``COMPLETE`` is removed: only the workflow, which knows what the study is made of, can say that nothing is missing.
+    Args:
+        folders: of the runs, each with the digest of what made it, see ``pmrl.study.belonging``.
+        results: where the tables go.
+
+    The file ``COMPLETE`` is deleted: only the workflow knows all runs of the study and can say that none is missing.
 
     Raises:
-        UserError: there is no run, a run's file is missing or damaged, or two methods have one title.
+        UserError: there are no runs, a run's file is missing or damaged, or two methods have the same title.
     """
-    folders = [Path(folder) for folder in folders]
     if not folders:
         raise UserError("There are no runs to collect. Run snakemake, or `pmrl train`, first.")
     methods = method_descriptions(folders)
@@ -33,11 +36,11 @@ def collect_runs(folders: Iterable[Path], results: Path) -> None:
     for name in FIGURE_TABLES:
         merge([path for folder in folders if (path := folder / TABLES[name]).exists()], results / TABLES[name])
     write_json(results / METHODS_FILE, methods)
-    write_json(results / COLLECTED, [folder.as_posix() for folder in folders])
+    write_json(results / COLLECTED, {folder.as_posix(): digest for folder, digest in folders.items()})
 
 
 def collect_sweeps(files: Iterable[Path], results: Path) -> None:
-    """Gather the files of sensitivity sweeps into one table under ``results``; without any, an older one goes.
+    """Gather the files of sensitivity sweeps into one table in ``results``; without files, an older table is deleted.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -45,14 +48,14 @@ def collect_sweeps(files: Iterable[Path], results: Path) -> None:
     merge([Path(file) for file in files], Path(results) / TABLES["sweep"])
 
 
-def collected_runs(results: Path) -> list[Path]:
-    """The folders of the runs that were collected last; none if nothing was."""
+def collected_runs(results: Path) -> dict[Path, str]:
+    """The folders of the runs that were collected last, each with the digest of what made it; empty if none were."""
     path = Path(results) / COLLECTED
-    return [Path(folder) for folder in read_json(path)] if path.exists() else []
+    return {Path(folder): digest for folder, digest in read_json(path).items()} if path.exists() else {}
 
 
 def gathered(paths: Iterable[Path], categories: bool = False) -> pa.Table:
-    """The rows of some tables as one, with its texts as ``categories`` if asked for."""
+    """The rows of several parquet tables as one table; with ``categories``, text columns become categories."""
     tables = [read_table(path, categories) for path in paths]
     # an empty table has no types of its own and would turn numbers into texts
     tables = [table for table in tables if table.num_rows] or tables[:1]
@@ -60,7 +63,7 @@ def gathered(paths: Iterable[Path], categories: bool = False) -> pa.Table:
 
 
 def merge(paths: list[Path], target: Path) -> None:
-    """Write the rows of some tables as one; without any, an older ``target`` goes."""
+    """Write the rows of several tables as one; without tables, an older ``target`` is deleted."""
     if not paths:
         target.unlink(missing_ok=True)
         return
@@ -68,13 +71,17 @@ def merge(paths: list[Path], target: Path) -> None:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a parquet table, whole or not at all."""
+    """Write a parquet table atomically."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary)
 
 
 def read_table(path: Path, categories: bool = False) -> pa.Table:
-    """A parquet table, with its texts as ``categories`` if asked for, or a UserError that names the file."""
+    """Read a parquet table; with ``categories``, text columns become categories.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
     try:
         texts = [field.name for field in pq.read_schema(path) if categories and is_text(field.type)]
         return pq.read_table(path, read_dictionary=texts)
@@ -88,7 +95,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def busy_seconds(results: Path, since: float) -> float:
-    """Seconds that runs and sweeps written after the time ``since`` spent training and evaluating, summed."""
+    """Total seconds of training and evaluation in the runs and sweeps that were written after the time ``since``."""
     logs = [*(Path(results) / "runs").rglob(DESCRIPTION), *(Path(results) / "sweep").glob("*.json")]
     return sum(read_json(path)["busy_seconds"] for path in logs if path.stat().st_mtime > since)
 
@@ -97,7 +104,7 @@ def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Title, reference, colour, variants and sizes (per data set) of each method, in order of appearance.
 
     Raises:
-        UserError: two methods have one title, so that tables could not tell them apart.
+        UserError: two methods have the same title, so tables could not tell them apart.
     """
     methods: dict[str, dict[str, Any]] = {}
     for folder in folders:
@@ -111,12 +118,12 @@ def method_descriptions(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
             entry["title"] = f"Foundation ({run['title']})"
         if run["variant"] not in entry["variants"]:
             entry["variants"].append(run["variant"])
-    named: dict[str, str] = {}
+    by_title: dict[str, str] = {}
     for method, entry in methods.items():
-        other = named.setdefault(entry["title"], method)
+        other = by_title.setdefault(entry["title"], method)
         if other != method:
             raise UserError(
-                f"The methods {other!r} and {method!r} have the same title, {entry['title']!r}. Give each its own, in "
-                "its file."
+                f"The methods {other!r} and {method!r} have the same title, {entry['title']!r}. Give each method a "
+                "title of its own in its file."
             )
     return methods

@@ -1,4 +1,4 @@
-"""Paired comparisons of methods from the rank of every query: who is best, and is the difference real."""
+"""Paired comparisons of methods from the rank of every query: which is best, and whether significantly so."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ ALPHA = 0.05
 
 
 class Hits:
-    """What each item adds to a recall, per (method, task): seed × item tables.
+    """Each item's contribution to a recall, as a seed × item table per method and task.
 
     Args:
         results: the results folder.
@@ -36,26 +36,27 @@ class Hits:
         pairs: Iterable[tuple[str, str]],
         k: int = 1,
     ) -> pd.DataFrame | None:
-        """What each item adds to the recall within the first ``k``, mean over ``pairs``; None if unmeasured.
+        """Each item's contribution to recall@k, averaged over ``pairs``; None if a pair was not measured.
 
         Args:
             dataset: the data set.
             contestant: (method, variant).
             task: (score, reranked).
             pairs: (query, gallery) modalities whose recalls are averaged.
-            k: how many answers count.
+            k: the lowest rank that counts as a hit.
         """
-        found = [self.blocks.get((dataset, *contestant, *task, *pair)) for pair in pairs]
-        if not found or any(rows is None for rows in found):
+        keys = [(dataset, *contestant, *task, *pair) for pair in pairs]
+        rows = [self.blocks[key] for key in keys if key in self.blocks]
+        if not keys or len(rows) < len(keys):
             return None
-        ranks = self.ranks.iloc[np.concatenate(found)]
-        pair = np.repeat(np.arange(len(found)), [len(rows) for rows in found])
+        ranks = self.ranks.iloc[np.concatenate(rows)]
+        pair_numbers = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
         hits = 100.0 * (ranks["rank"].to_numpy() <= k)
-        return item_shares(hits, pair, ranks["seed"].to_numpy(), ranks["item"].astype("category").cat)
+        return item_shares(hits, pair_numbers, ranks["seed"].to_numpy(), ranks["item"].astype("category").cat)
 
 
 def blocks(frame: pd.DataFrame, keys: Sequence[str]) -> dict[tuple, np.ndarray]:
-    """The places of all rows of each combination of the keys, quickly where equal ones mostly stand together."""
+    """Row positions of each combination of ``keys``, ascending; fast where equal rows are mostly contiguous."""
     changes = np.ones(len(frame), dtype=bool)
     changes[1:] = False
     for key in keys:
@@ -64,30 +65,36 @@ def blocks(frame: pd.DataFrame, keys: Sequence[str]) -> dict[tuple, np.ndarray]:
         changes[1:] |= values[1:] != values[:-1]
     starts = np.flatnonzero(changes)
     stops = np.append(starts, len(frame))[1:]
-    found: dict[tuple, list[np.ndarray]] = {}
+    positions: dict[tuple, list[np.ndarray]] = {}
     for key, start, stop in zip(
         frame.iloc[starts][list(keys)].itertuples(index=False, name=None), starts, stops, strict=True
     ):
-        found.setdefault(key, []).append(np.arange(start, stop))
-    return {key: np.concatenate(parts) for key, parts in found.items()}
+        positions.setdefault(key, []).append(np.arange(start, stop))
+    return {key: np.concatenate(parts) for key, parts in positions.items()}
 
 
 def item_shares(values: np.ndarray, task: np.ndarray, seeds: np.ndarray, items: CategoricalAccessor) -> pd.DataFrame:
-    """What each item (column) adds, under each seed (row), to the mean over tasks of the tasks' mean values.
+    """Each item's contribution to the mean over tasks of each task's mean, as a seed × item table.
 
-    Every task has the same weight, however many items it has, so that the mean over the items is that of the tables.
-    An item that lacks a task adds nothing there; NaN where a seed has no value of an item at all.
+    Every task has the same weight, however many items it has, so the mean over items equals the mean in the tables.
+    An item contributes nothing to a task that it lacks; NaN where a seed has no value of the item at all.
+
+    Args:
+        values: (rows,), for instance hits in percent.
+        task: (rows,) task numbers from 0.
+        seeds: (rows,).
+        items: (rows,) item ids.
     """
     seed_names, row = np.unique(seeds, return_inverse=True)
     codes, column = np.unique(items.codes, return_inverse=True)
     shape = len(seed_names), len(codes)
     cell, run = row * shape[1] + column, row * (task.max() + 1) + task
-    there = np.bincount(cell, minlength=np.prod(shape)).reshape(shape) > 0
+    present = np.bincount(cell, minlength=np.prod(shape)).reshape(shape) > 0
     queries = np.bincount(run, minlength=shape[0] * (task.max() + 1))
     tasks = (queries.reshape(shape[0], -1) > 0).sum(axis=1)
-    weights = there.sum(axis=1)[row] / (queries[run] * tasks[row])
+    weights = present.sum(axis=1)[row] / (queries[run] * tasks[row])
     shares = np.bincount(cell, weights * values, minlength=np.prod(shape)).reshape(shape)
-    return pd.DataFrame(np.where(there, shares, np.nan), seed_names, items.categories[codes].astype(str))
+    return pd.DataFrame(np.where(present, shares, np.nan), seed_names, items.categories[codes].astype(str))
 
 
 def mark_leaders(
@@ -95,15 +102,15 @@ def mark_leaders(
     block: Sequence[str],
     hits: Callable[[Mapping], pd.DataFrame | None],
 ) -> pd.DataFrame:
-    """Add ``mark``: "best" and "second" within each block, where they are better than the next one.
+    """Add ``mark``: "best" and "second" within each block, each where it is significantly better than the next one.
 
-    Within a block the methods are ordered by mean; the first is tested against the second and the second
-    against the third, and all p-values of the table are corrected together (Holm).
+    Within a block the rows are ordered by mean; the first is tested against the second and the second against the
+    third, and all p-values of the table are corrected together (Holm).
 
     Args:
         frame: tidy estimates with ``mean``, higher is better.
         block: columns that name a block of comparable rows.
-        hits: row of ``frame`` → its seed × item table, or None where there is nothing to test.
+        hits: gives a row's seed × item table, or None where there is nothing to test.
     """
     tests = []
     for _, part in frame.dropna(subset="mean").groupby(list(block), sort=False, observed=True):

@@ -1,4 +1,4 @@
-"""Retrieval from one side to the other and back: what the retrieval tables and the text-audio table share."""
+"""Retrieval in both directions between two sides: what the retrieval tables and the text–audio table share."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,8 +19,8 @@ SCORINGS = {
     (COSINE, True): "cosine, re-ranked",
 }
 SCORING_NOTE = (
-    "Own score: what the method ranks by; cosine: of the anchor with the centroid of the others; re-ranked: the "
-    "top 50 ordered anew by the matching head, where the method trains it."
+    "Own score: the score that the method defines; cosine: of the anchor with the centroid of the others; re-ranked: "
+    "the top 50 reordered by the matching head, where the method trains one."
 )
 KEYS = ["dataset", "regime", "score", "reranked", "method", "variant", "direction", "metric"]
 BLOCK = ["dataset", "regime", "score", "reranked", "direction", "metric"]
@@ -35,12 +35,12 @@ def build(
     sides: Sides,
     scorings: Sequence[tuple[str, bool]] = tuple(SCORINGS),
 ) -> pd.DataFrame:
-    """``estimates`` with ``mark``: who is best and second in recall, where that is significant."""
+    """``estimates`` with ``mark``: the best and second-best method in recall, where significant."""
     frame = estimates(results, regimes, sides, scorings)
     pairs = _pairs(sides)
     hits = {regime: Hits(results, regime) for regime in regimes}
 
-    def table(row: dict) -> pd.DataFrame | None:
+    def table(row: Mapping) -> pd.DataFrame | None:
         pair = pairs[row["dataset"], row["direction"]]
         task = (row["score"], row["reranked"])
         k = int(row["metric"].removeprefix("recall@"))
@@ -56,13 +56,13 @@ def estimates(
     sides: Sides,
     scorings: Sequence[tuple[str, bool]] = tuple(SCORINGS),
 ) -> pd.DataFrame:
-    """Estimates per (data set, regime, scoring, method, direction, metric), a row also where nothing is measured.
+    """Estimates per (data set, regime, scoring, method, direction, metric), with a row even where nothing is measured.
 
     Args:
         results: the results folder.
-        regimes: which regimes to show.
+        regimes: the regimes to show.
         sides: {data set: (query, gallery)} of the direction "forth"; "back" is its reverse.
-        scorings: (score, re-ranked) to show.
+        scorings: the (score, reranked) to show.
     """
     directions = pd.DataFrame(
         [(*key, *pair) for key, pair in _pairs(sides).items()], columns=["dataset", "direction", "query", "gallery"]
@@ -93,10 +93,10 @@ def show(frame: pd.DataFrame, results: Results, rows: Mapping[str, str], names: 
     """One row per group of ``rows``, one column per direction and metric.
 
     Args:
-        frame: what ``build`` gives.
+        frame: the result of ``build``.
         results: the results folder.
         rows: {column that names a row: header}, out of dataset, regime, scoring, label.
-        names: what the directions "forth" and "back" are called.
+        names: titles of the directions "forth" and "back".
     """
     frame = frame.assign(
         scoring=[SCORINGS[task] for task in frame[["score", "reranked"]].itertuples(index=False, name=None)],
@@ -115,14 +115,14 @@ def show(frame: pd.DataFrame, results: Results, rows: Mapping[str, str], names: 
     shown.attrs["notes"] = [
         MEAN_NOTE,
         f"{MARK_NOTE} Median ranks are not tested.",
-        f"{CHANCE_NOTE} Chance of R@k is 100·k / size of the gallery: {galleries or 'unknown'}.",
+        f"{CHANCE_NOTE} Chance of R@k is 100·k / gallery size; gallery sizes: {galleries or 'unknown'}.",
         *refusals(results),
     ]
     return shown
 
 
 def anchor_table(results: Results, regime: str) -> pd.DataFrame:
-    """`build` for the anchor against everything else, in one regime."""
+    """`build` for the anchor against all other modalities, in one regime."""
     return build(results, [regime], {dataset: results.sides(dataset) for dataset in results.datasets})
 
 
@@ -136,12 +136,15 @@ def show_anchor_table(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 def _pairs(sides: Sides) -> dict[tuple[str, str], tuple[str, str]]:
     """{(data set, direction): (query, gallery)}."""
-    steps = {"forth": 1, "back": -1}
-    return {(dataset, name): both[::step] for dataset, both in sides.items() for name, step in steps.items()}
+    return {
+        (dataset, direction): pair
+        for dataset, (query, gallery) in sides.items()
+        for direction, pair in (("forth", (query, gallery)), ("back", (gallery, query)))
+    }
 
 
 def _chance(records: pd.DataFrame) -> pd.DataFrame:
-    """What guessing scores: recall@k 100·k / gallery in percent, median rank (gallery + 1) / 2."""
+    """Chance level: recall@k is 100·k / gallery size, in percent; the median rank is (gallery size + 1) / 2."""
     sizes = records.groupby(KEYS, sort=False)["gallery_size"].min().reset_index()
     k = sizes["metric"].str.extract(r"recall@(\d+)", expand=False).astype(float)
     middle = (sizes["gallery_size"] + 1) / 2

@@ -1,4 +1,4 @@
-"""What several tables and figures measure by: recalls of pairs, of the anchor, under corruption, and hits per item."""
+"""Measures that tables and figures share: recall over pairs, from the anchor, under corruption, and hits per item."""
 
 from collections.abc import Sequence
 from itertools import permutations
@@ -51,25 +51,25 @@ Contestant = tuple[str, str]
 
 
 def pairs(results: Results, dataset: str, scope: str = ALL) -> list[tuple[str, str]]:
-    """Ordered pairs of the data set's modalities: "all", those with the "anchor", or the "other" ones."""
+    """Ordered pairs of the data set's modalities: "all", those with the "anchor", or those without ("other")."""
     anchor = results.anchor(dataset)
-    everything = permutations(results.cards[dataset]["modalities"], 2)
-    return [pair for pair in everything if scope == ALL or (anchor in pair) == (scope == ANCHOR)]
+    ordered = permutations(results.cards[dataset]["modalities"], 2)
+    return [pair for pair in ordered if scope == ALL or (anchor in pair) == (scope == ANCHOR)]
 
 
 def text_and_audio(results: Results) -> dict[str, tuple[str, str]]:
-    """{data set: (its text, its audio)}, for the data sets whose anchor is a text beside an audio modality."""
-    found = {}
+    """{data set: (text modality, audio modality)} of the data sets that have an audio modality and a text as anchor."""
+    sides = {}
     for dataset, card in results.cards.items():
         kinds = {modality: about["kind"] for modality, about in card["modalities"].items()}
         audio = [modality for modality, kind in kinds.items() if kind == AUDIO]
         if audio and kinds[card["anchor"]] == TEXT:
-            found[dataset] = (card["anchor"], audio[0])
-    return found
+            sides[dataset] = (card["anchor"], audio[0])
+    return sides
 
 
 def recalls(results: Results, corrupted: bool = False) -> pd.DataFrame:
-    """Recall@1 by cosine of single modalities, on clean or on corrupted data: a row per run and ordered pair."""
+    """Recall@1 by cosine between single modalities, on clean or corrupted data: one row per run and ordered pair."""
     records = results.records
     chosen = records["metric"].eq("recall@1") & records["corruption"].ne(CLEAN).eq(corrupted)
     records = records[chosen & records["score"].eq(COSINE) & ~records["reranked"]]
@@ -88,31 +88,32 @@ def _wanted(results: Results, scope: str) -> pd.DataFrame:
 
 
 def seed_means(records: pd.DataFrame, wanted: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Mean value over the wanted tasks, per ``keys`` and seed; a run that lacks a task has no such mean.
+    """Mean value over the wanted tasks, per ``keys`` and seed; a run that lacks a task is left out.
 
     Args:
         records: tidy records of one metric.
-        wanted: the tasks, as columns of the records; those that are also ``keys`` name what is averaged separately.
-        keys: what, with the seed, names a run.
+        wanted: one row per task; its columns are columns of the records. Those that are also ``keys`` name groups of
+            tasks that are averaged separately.
+        keys: columns that, with the seed, name a mean.
 
     Returns:
         ``keys``, seed and value.
     """
-    asked = wanted.groupby([column for column in wanted if column in keys]).size().rename("asked").reset_index()
+    sizes = wanted.groupby([column for column in wanted if column in keys]).size().rename("expected").reset_index()
     groups = records.merge(wanted).groupby([*keys, "seed"], sort=False)["value"]
-    runs = groups.agg(value="mean", found="count").reset_index().merge(asked)
-    return runs[runs["found"] == runs["asked"]].drop(columns=["found", "asked"])
+    runs = groups.agg(value="mean", measured="count").reset_index().merge(sizes)
+    return runs[runs["measured"] == runs["expected"]].drop(columns=["measured", "expected"])
 
 
 def clean_recalls(results: Results) -> pd.DataFrame:
-    """Recall@1 on clean data, not re-ranked, of all tasks and scores."""
+    """Recall@1 on clean data, without re-ranking, of all tasks and scores."""
     records = results.records
     clean = records["metric"].eq("recall@1") & records["corruption"].eq(CLEAN)
     return records[clean & ~records["reranked"]]
 
 
 def against(records: pd.DataFrame, contestant: Contestant) -> pd.DataFrame:
-    """``gain``: the contestant's value minus each other one's, for the same seed and pair."""
+    """``gain``: the contestant's value minus that of every other method or variant, for the same seed and pair."""
     keys = ["dataset", "regime", "seed", "query", "gallery"]
     own = records["method"].eq(contestant[0]) & records["variant"].eq(contestant[1])
     both = records[~own].merge(records.loc[own, [*keys, "value"]], on=keys, suffixes=("", "_own"))
@@ -120,24 +121,24 @@ def against(records: pd.DataFrame, contestant: Contestant) -> pd.DataFrame:
 
 
 def hits(results: Results, tables: Hits, dataset: str, task: str, contestant: Contestant) -> pd.DataFrame | None:
-    """Seed × item hits at rank 1 of a method at one of the ``TASKS``, or None where nothing is recorded."""
+    """A method's hits at rank 1 in one of the ``TASKS``, seed × item; None where nothing is recorded."""
     if task in (OWN, OWN_RERANKED):
         return tables.table(dataset, contestant, (OWN, task == OWN_RERANKED), [results.sides(dataset)])
     return tables.table(dataset, contestant, (COSINE, False), pairs(results, dataset, task))
 
 
 def corruption_curves(results: Results) -> pd.DataFrame:
-    """Recall@1 of every run, corruption and level; clean records are level 0 of each corruption."""
+    """Zero-shot recall@1 of every run, corruption and level; clean records are level 0 of each corruption."""
     parts = []
     for kind in CORRUPTIONS:
-        measured = _anchor_means if kind.startswith(MISSING) else _corrupted_pair_means
-        noisy = measured(results, kind)
-        if len(noisy):
-            parts += [noisy, measured(results, CLEAN).assign(corruption=kind, level=0.0)]
+        run_means = _anchor_means if kind.startswith(MISSING) else _corrupted_pair_means
+        corrupted = run_means(results, kind)
+        if len(corrupted):
+            parts += [corrupted, run_means(results, CLEAN).assign(corruption=kind, level=0.0)]
     if not parts:
         return pd.DataFrame(columns=[*CORRUPTED_RUN, "level", "value"])
-    every = pd.concat(parts)
-    return every[every["regime"].eq(ZERO_SHOT)].drop_duplicates([*CORRUPTED_RUN, "level"])
+    curves = pd.concat(parts)
+    return curves[curves["regime"].eq(ZERO_SHOT)].drop_duplicates([*CORRUPTED_RUN, "level"])
 
 
 def _corrupted_pair_means(results: Results, corruption: str) -> pd.DataFrame:
@@ -149,7 +150,7 @@ def _corrupted_pair_means(results: Results, corruption: str) -> pd.DataFrame:
 def _anchor_means(results: Results, corruption: str) -> pd.DataFrame:
     """Mean recall@1 by the own score from the anchor to all others and back, per run and level.
 
-    Modalities that are missing leave single pairs as they are; it is sets of modalities that they hurt.
+    Retrieval between two single modalities does not change when others are missing; retrieval with sets does.
     """
     records = results.records
     chosen = records["metric"].eq("recall@1") & records["score"].eq(OWN) & ~records["reranked"]
@@ -160,5 +161,5 @@ def _anchor_means(results: Results, corruption: str) -> pd.DataFrame:
 
 
 def level_in_unit(corruption: str, level: np.ndarray) -> np.ndarray:
-    """Levels as ``UNITS`` names them: fractions become percent."""
+    """Levels in the unit that ``UNITS`` names: fractions become percent."""
     return level if corruption == GAUSSIAN else 100 * level

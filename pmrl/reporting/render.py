@@ -1,8 +1,8 @@
-"""Writing a table: tidy numbers as CSV, the laid-out table as Markdown, LaTeX (booktabs) and HTML (for the report).
+"""Write a table: tidy numbers as CSV, the laid-out table as Markdown, LaTeX (booktabs) and HTML (for the report).
 
 The laid-out table is a DataFrame of texts in which ``**…**`` is bold and ``<u>…</u>`` is underlined. Its first
-``attrs["groups"]`` columns (by default one) name groups of rows and are printed once per group; columns named
-``group: column`` stand under a common head; ``attrs["notes"]`` are sentences printed under the table.
+``attrs["groups"]`` columns (one by default) name groups of rows and are printed once per group; columns named
+``group: column`` share a header in LaTeX; ``attrs["notes"]`` are sentences printed below the table.
 """
 
 import re
@@ -16,7 +16,7 @@ from pylatexenc.latexencode import RULE_DICT, UnicodeToLatexConversionRule, Unic
 from pmrl.files import replacing
 
 MISSING = "–"
-PAGE = 60  # rows of a LaTeX table, from which it continues on another page
+PAGE = 60  # rows per page of a LaTeX table
 ENCODER = UnicodeToLatexEncoder(
     conversion_rules=[UnicodeToLatexConversionRule(RULE_DICT, {ord("√"): r"\ensuremath{\surd}"}), "defaults"],
     unknown_char_policy="keep",
@@ -79,13 +79,13 @@ def html(title: str, caption: str, shown: pd.DataFrame, notes: list[str]) -> str
 
 
 def marked_html(text: str) -> str:
-    """HTML for a cell: signs escaped, bold and underlined marks translated."""
+    """HTML for a cell: special characters escaped, marks of bold and underlined text translated."""
     bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape_html(str(text)))
     return bold.replace("&lt;u&gt;", "<u>").replace("&lt;/u&gt;", "</u>")
 
 
 def latex(name: str, title: str, caption: str, shown: pd.DataFrame, notes: list[str]) -> str:
-    r"""The table as one ``table*`` or several, if it is longer than a page; needs booktabs and graphicx."""
+    r"""The table as one ``table*``, or several if it is longer than a page; needs booktabs and graphicx."""
     pages: list[list[list[str]]] = [[]]
     for _, rows in groupby(zip(shown.iloc[:, 0], _grouped(shown), strict=True), key=lambda pair: pair[0]):
         group = [row for _, row in rows]
@@ -101,7 +101,7 @@ def latex(name: str, title: str, caption: str, shown: pd.DataFrame, notes: list[
 
 
 def _float(head: str, rows: list[list[str]], foot: str, shown: pd.DataFrame) -> str:
-    """One ``table*``, made smaller where it is wider than the text."""
+    """One ``table*``, scaled down if it is wider than the text."""
     lines = []
     for i, row in enumerate(rows):
         if i and row[0]:
@@ -128,7 +128,7 @@ def _float(head: str, rows: list[list[str]], foot: str, shown: pd.DataFrame) -> 
 
 
 def _header(columns: list[str]) -> list[str]:
-    """The header's lines: neighbouring columns named ``group: column`` stand under a common head."""
+    """The header's lines: neighbouring columns named ``group: column`` share a header."""
     parts = [column.rpartition(": ") for column in columns]
     names = " & ".join(rf"\textbf{{{escape(name)}}}" for _, _, name in parts) + r" \\"
     if not any(group for group, *_ in parts):
@@ -143,8 +143,8 @@ def _header(columns: list[str]) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """LaTeX for a text: special signs escaped, bold and underlined marks translated."""
-    forms = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")  # of the parts into which the marks split a text, in turn
+    """LaTeX for a text: special characters escaped, marks of bold and underlined text translated."""
+    forms = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")  # MARKED splits a text into plain, bold, underlined, plain, …
     parts = [ENCODER.unicode_to_latex(part or "") for part in MARKED.split(str(text))]
     return "".join(forms[i % 3].format(part) for i, part in enumerate(parts) if part)
 
@@ -153,9 +153,9 @@ def _grouped(shown: pd.DataFrame) -> list[list[str]]:
     """Rows as lists; the first ``groups`` columns (by default one) are printed only where they change."""
     rows = shown.astype(str).to_numpy().tolist()
     groups = shown.attrs.get("groups", 1)
-    kept, previous = [], None
+    printed, previous = [], None
     for row in rows:
         same = [previous is not None and row[: i + 1] == previous[: i + 1] for i in range(groups)]
-        kept.append(["" if i < groups and same[i] else cell for i, cell in enumerate(row)])
+        printed.append(["" if i < groups and same[i] else cell for i, cell in enumerate(row)])
         previous = row
-    return kept
+    return printed

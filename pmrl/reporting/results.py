@@ -1,4 +1,4 @@
-"""The one reader of a results folder; what its files hold stands in ``pmrl.records``."""
+"""The only reader of a results folder; ``pmrl.records`` describes its files."""
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -12,6 +12,7 @@ from pmrl.errors import UserError
 from pmrl.files import read_json, read_yaml
 from pmrl.records import (
     CELL,
+    COLLECTED,
     COLUMNS,
     FOUNDATION,
     MAIN,
@@ -20,6 +21,7 @@ from pmrl.records import (
     OPTIONAL,
     OTHERS,
     PROPOSED,
+    RAW_FEATURES,
     REGIMES,
     STORES,
     TABLES,
@@ -30,16 +32,16 @@ from pmrl.records import (
 
 
 class Results:
-    """A results folder, each file read when it is first asked for.
+    """A results folder; each file is read on first use.
 
     Args:
         folder: the folder that holds ``records.parquet`` and the other files.
-        study: the configuration of the study; tables read ``datasets`` (names of what should be there), ``cost``
-            (where it is measured; empty for nowhere) and ``claims``.
+        study: the settings of ``pmrl.study.plan.study_settings``; without them, data sets and methods are those of the
+            records.
         data: the folder of the feature stores; ``data`` in the results folder by default.
-        reads: what may be read, names of ``pmrl.records.TABLES``, "methods" and "stores"; everything by default. An
-            artefact declares it as ``READS``, so that the workflow makes it again when one of these changes, and only
-            then.
+        reads: what may be read: names of ``pmrl.records.TABLES``, "methods" and "stores"; everything by default. A
+            table or figure declares them as ``READS``, so that the workflow makes it again when one of them changes,
+            and only then.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Results:
         self.study = study or {}
         self.data = Path(data) if data else self.folder / "data"
         self.reads = reads
-        self.used: set[str] = set()  # of what may be read
+        self.used: set[str] = set()  # what has been read so far, in the names of ``reads``
 
     def _declared(self, name: str) -> None:
         self.used.add(name)
@@ -84,41 +86,42 @@ class Results:
 
     @cached_property
     def ranks(self) -> pd.DataFrame:
-        """Rank of the right answer, per query."""
+        """Rank of the relevant item, per query."""
         ranks = self.table("ranks")
         names = [column for column in COLUMNS["ranks"] if column not in ("seed", "reranked", "rank", "regime")]
         regime = pd.Categorical(ranks["regime"])
-        seen = [ZERO_SHOT if name == FOUNDATION else name for name in regime.categories]
-        regime = pd.Categorical.from_codes(pd.factorize(pd.Index(seen))[0][regime.codes], list(dict.fromkeys(seen)))
+        merged = [ZERO_SHOT if name == FOUNDATION else name for name in regime.categories]
+        codes = pd.factorize(pd.Index(merged))[0][regime.codes]
+        regime = pd.Categorical.from_codes(codes, list(dict.fromkeys(merged)))
         return ranks.assign(regime=regime).astype(dict.fromkeys(names, "category"))
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Values logged while training."""
+        """Values logged in training."""
         return _plain(self.table("curves"))
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
-        """What each item adds to a mean that is not a single retrieval task."""
+        """Each item's contribution to a mean over several tasks."""
         return _plain(self.table("contributions"))
 
     @cached_property
     def costs(self) -> pd.DataFrame:
-        """Measured costs; none if the study measures none, whatever file an earlier one has left."""
+        """Measured costs; empty if the study measures none, even if an earlier study left a file."""
         costs = self.table("costs")[COLUMNS["costs"]]
         return costs if self.study.get("cost", True) else costs[:0]
 
     @cached_property
     def sweep(self) -> pd.DataFrame:
-        """Sensitivity sweeps of the data sets that the study sweeps, whatever file an earlier one has left."""
+        """Sensitivity sweeps of the data sets that the study sweeps, even if an earlier study left others."""
         sweep = self.table("sweep")
         return sweep[sweep["dataset"].isin(self.study.get("swept", sweep["dataset"]))]
 
     def table(self, name: str) -> pd.DataFrame:
-        """Read ``<name>.parquet`` and check it; an optional file that is missing is an empty table.
+        """Read and check ``<name>.parquet``; a missing optional file gives an empty table.
 
         Raises:
-            UserError: the file is missing, lacks a column, or holds the same cell twice.
+            UserError: the file is missing or damaged, lacks a column, or has two values for one cell.
         """
         self._declared(name)
         path = self.folder / TABLES[name]
@@ -135,11 +138,36 @@ class Results:
                 f"{path}: column {', '.join(missing)} is missing; found {', '.join(frame.columns)}. "
                 "Evaluate again with this version."
             )
+        frame = self._own_runs(frame)
         repeated = frame[frame.duplicated(CELL[name])] if name in CELL else frame[:0]
         if len(repeated):
             cell = ", ".join(f"{key} {repeated.iloc[0][key]}" for key in CELL[name])
             raise UserError(f"{path}: {len(repeated)} rows repeat a cell, first: {cell}. Evaluate again.")
         return frame
+
+    def _own_runs(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of runs that belong to the study, where it says what its runs are made of."""
+        foreign = self.foreign
+        if not foreign or not {"dataset", "method"} <= set(frame):
+            return frame
+        variants = frame["variant"].astype(str) if "variant" in frame else MAIN
+        keys = frame[["dataset", "method"]].astype(str).assign(variant=variants)
+        keys.loc[keys["method"].isin([FOUNDATION, RAW_FEATURES]), ["method", "variant"]] = FOUNDATION, MAIN
+        return frame[~pd.MultiIndex.from_frame(keys).isin(foreign)]
+
+    @cached_property
+    def foreign(self) -> set[tuple[str, str, str]]:
+        """(data set, method, variant) of collected runs that were made of something else than the study asks for."""
+        expected, path = self.study.get("origins"), self.folder / COLLECTED
+        if expected is None or not path.exists():
+            return set()
+        foreign = set()
+        for folder, digest in read_json(path).items():
+            kind = folder.rpartition("/runs/")[2].rpartition("/")[0]  # digits/pmrl/main, or digits/foundation
+            if expected.get(kind) != digest:
+                dataset, method, *variant = kind.split("/")
+                foreign.add((dataset, method, *(variant or [MAIN])))
+        return foreign
 
     @cached_property
     def methods(self) -> dict[str, dict[str, Any]]:
@@ -155,7 +183,7 @@ class Results:
 
     @cached_property
     def datasets(self) -> list[str]:
-        """Data sets of the study, or, where the configuration is not given, of the records."""
+        """Data sets of the study, or of the records if no study is given."""
         return list(self.study.get("datasets") or Results(self.folder)._all_records["dataset"].unique())
 
     def _card(self, dataset: str) -> dict[str, Any]:
@@ -173,23 +201,23 @@ class Results:
             for method, about in self.methods.items()
             for variant in [MAIN, *about.get("variants", [])]
         ]
-        asked = [
+        configured = [
             (method, variant)
             for method in self.study.get("methods", [])
             for variant in [MAIN, *self.study.get("variants", {}).get(method, {})]
         ]
         trained = self.records[self.records["regime"].isin(REGIMES)]
-        found = trained[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
-        everyone = sorted(dict.fromkeys([*described, *asked, *found]), key=lambda one: one[0] != PROPOSED)
+        recorded = trained[["method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
+        everyone = sorted(dict.fromkeys([*described, *configured, *recorded]), key=lambda one: one[0] != PROPOSED)
         return [one for one in everyone if one[0] != FOUNDATION or regime == ZERO_SHOT]
 
     def rival(self) -> str | None:
-        """The method that figures set PMRL against: GRAM as in the paper, else the first other; None if alone."""
+        """The method that figures compare PMRL with: GRAM as in the paper, else the first other method, else None."""
         others = [method for method in self.methods if method not in (PROPOSED, FOUNDATION)]
         return "gram" if "gram" in others else next(iter(others), None)
 
     def label(self, method: str, variant: str = MAIN) -> str:
-        """How tables and figures name a method or one of its variants."""
+        """The name of a method, or of one of its variants, in tables and figures."""
         title = self.methods.get(method, {}).get("title", method.replace("_", " "))
         return title if variant == MAIN else f"{title} {variant.replace('_', ' ')}"
 
@@ -198,7 +226,7 @@ class Results:
         return [self.label(*one) for one in frame[["method", "variant"]].itertuples(index=False, name=None)]
 
     def title(self, dataset: str) -> str:
-        """How tables and figures name a data set."""
+        """The name of a data set in tables and figures."""
         return dataset.replace("_", " ")
 
     def anchor(self, dataset: str) -> str:
@@ -206,7 +234,7 @@ class Results:
         return self.cards[dataset]["anchor"]
 
     def sides(self, dataset: str) -> tuple[str, str]:
-        """The anchor and everything else, as the records name them: with two modalities, the other one."""
+        """The anchor and all other modalities, as the records name them: "others", or the other one of two."""
         others = [modality for modality in self.cards[dataset]["modalities"] if modality != self.anchor(dataset)]
         return self.anchor(dataset), others[0] if len(others) == 1 else OTHERS
 
@@ -218,5 +246,5 @@ def vectors_of(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Categories as texts: two files need not agree on their categories."""
+    """Categories as texts, since two files need not have the same categories."""
     return frame.astype(dict.fromkeys(frame.select_dtypes("category").columns, str))

@@ -1,4 +1,4 @@
-"""What the items of a data set look like to a person, each as its modality holds it: a picture, a text, or numbers."""
+"""Items of a data set as figures show them: a picture, a text, or the features as bars."""
 
 import io
 import textwrap
@@ -15,15 +15,15 @@ from pmrl.records import MEASUREMENT, TEST
 from pmrl.reporting import style
 from pmrl.reporting.results import Results
 
-FEATURES = 24  # shown of a modality without views
-DEVIATIONS = 3.0  # of a feature; what lies beyond is drawn as if it lay there
-LETTERS, LINES = 10, 5  # of a text in a square panel
-# Stands after each letter that is twice as wide as others, so that the letters of a line can be counted.
+FEATURES = 24  # features drawn of a modality without views
+DEVIATIONS = 3.0  # standard deviations beyond which features are clipped
+LETTERS, LINES = 10, 5  # letters per line and lines of a text in a square panel
+# A zero-width space; it follows each double-width letter, so that textwrap counts that letter twice.
 _FILLER = "\u200b"
 
 
 class Shelf:
-    """One data set's items for figures; what is not asked for is not read.
+    """The items of one data set, for figures; features and views are read on first use.
 
     Args:
         results: the results folder; the figure declares "stores".
@@ -51,7 +51,7 @@ class Shelf:
         return [name for name, kind in self._kinds.items() if kind in kinds and self.views(name)]
 
     def views(self, modality: str) -> dict[str, bytes | str]:
-        """By item id, the picture (PNG) or the text that shows an item."""
+        """{item id: the picture (PNG) or text that shows the item}."""
         if modality not in self._views:
             self._views[modality] = store.read_views(self._folder, modality)
         return self._views[modality]
@@ -59,8 +59,8 @@ class Shelf:
     def features(self, modality: str) -> np.ndarray:
         """The first features, (items, at most FEATURES), in standard deviations of the test part; NaN where absent."""
         values, present = self._dataset.pooled[modality][:, :FEATURES], self._dataset.present[modality]
-        tested = present & (self.items["split"] == TEST).to_numpy()
-        test = values[tested if tested.any() else present]
+        in_test = present & (self.items["split"] == TEST).to_numpy()
+        test = values[in_test if in_test.any() else present]
         scaled = (values - test.mean(axis=0)) / np.maximum(test.std(axis=0), 1e-6)
         return np.where(present[:, None], scaled, np.nan)
 
@@ -69,13 +69,13 @@ class Shelf:
         return store.load(self._folder, verify=False)
 
     def show(self, axes: Axes, item: str, modality: str, width: float = 1.0) -> None:
-        """Draw an item as its modality shows it to a person; without a view, its features as bars.
+        """Draw an item's view in a modality, or its features as bars if it has no view.
 
         Args:
             axes: the panel.
             item: the item's id.
             modality: the modality's name.
-            width: of the panel, where its height is 1.
+            width: width of the panel as a multiple of its height.
         """
         frame(axes, width)
         view = self.views(modality).get(item)
@@ -90,13 +90,13 @@ class Shelf:
 
 
 def frame(axes: Axes, width: float = 1.0) -> None:
-    """Make an empty panel of height 1 in its own coordinates."""
+    """Make an empty panel of the given width and height 1 in its own coordinates."""
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(0, 1))
     axes.set_box_aspect(1 / width)
 
 
 def show_picture(axes: Axes, png: bytes) -> None:
-    """A picture in its own proportions, as large as the panel allows."""
+    """Draw a picture in its own proportions, as large as the panel allows."""
     pixels = plt.imread(io.BytesIO(png))
     panel = axes.get_xlim()[1]
     rows, columns = pixels.shape[:2]
@@ -108,14 +108,13 @@ def show_picture(axes: Axes, png: bytes) -> None:
 
 
 def show_text(axes: Axes, text: str, size: float = 5.5) -> None:
-    """A text in the middle of a panel, in whatever script."""
-    middle = axes.get_xlim()[1] / 2
-    fonts = {"fontsize": size, "family": style.text_family(), "parse_math": False}
-    axes.text(middle, 0.5, text, ha="center", va="center", **fonts)
+    """Write a text of any script in the middle of a panel."""
+    middle, family = axes.get_xlim()[1] / 2, style.text_family()
+    axes.text(middle, 0.5, text, ha="center", va="center", fontsize=size, family=family, parse_math=False)
 
 
 def show_features(axes: Axes, deviations: np.ndarray) -> None:
-    """One bar per feature, up or down from the middle by its standard deviations."""
+    """Draw one bar per feature, up or down from the middle by its standard deviations."""
     panel, middle, reach = axes.get_xlim()[1], 0.58, 0.36
     step = 0.9 * panel / len(deviations)
     places = 0.05 * panel + step * (np.arange(len(deviations)) + 0.5)
@@ -126,6 +125,6 @@ def show_features(axes: Axes, deviations: np.ndarray) -> None:
 
 
 def wrap(text: str, letters: int, lines: int) -> str:
-    """At most so many lines of so many letters, wide ones counted twice; what does not fit is cut."""
+    """Break a text into at most ``lines`` lines of ``letters`` letters, wide ones counted twice; cut the rest (…)."""
     counted = "".join(letter + _FILLER * (east_asian_width(letter) in "WF") for letter in text)
     return "\n".join(textwrap.wrap(counted, letters, max_lines=lines, placeholder="…")).replace(_FILLER, "")

@@ -1,8 +1,8 @@
 """The statistics behind every table and figure: intervals over seeds, paired tests, Holm correction.
 
-Two kinds of variance appear and are never mixed. An interval of a *mean* is Student's t-interval over seeds:
-what another training run would give. An interval of a *difference* is a paired bootstrap over seeds and test
-items at once: what another training run on another sample of items would give.
+Two kinds of variance appear and are never mixed. The interval of a *mean* is Student's t-interval over seeds: how much
+another training run would vary. The interval of a *difference* comes from a paired bootstrap over seeds and test
+items together: how much another training run, tested on another sample of items, would vary.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from scipy import special
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
-MANY = 1e6  # degrees of freedom from which Student's t is the normal distribution
+MANY = 1e6  # so many degrees of freedom make Student's t the normal distribution
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ class Comparison:
     items: int
 
 
+NOT_MEASURED = Comparison(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, seeds=0, items=0)
+
+
 def half_width(deviation: np.ndarray | float, n: np.ndarray | int) -> np.ndarray:
     """Half the 95 % t-interval of a mean: t(0.975, n−1) · s/√n; NaN where n < 2.
 
@@ -63,11 +66,11 @@ def half_width(deviation: np.ndarray | float, n: np.ndarray | int) -> np.ndarray
 
 def t_interval(values: Sequence[float]) -> Estimate:
     """Mean of ``values`` (one per seed) with its t-interval; NaN values are left out and lower ``n``."""
-    values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    n = len(values)
-    mean = float(values.mean()) if n else np.nan
-    half = float(half_width(values.std(ddof=1), n)) if n > 1 else np.nan
+    sample = np.asarray(values, dtype=float)
+    sample = sample[~np.isnan(sample)]
+    n = len(sample)
+    mean = float(sample.mean()) if n else np.nan
+    half = float(half_width(sample.std(ddof=1), n)) if n > 1 else np.nan
     return Estimate(mean, mean - half, mean + half, n)
 
 
@@ -89,33 +92,33 @@ def summarize(frame: pd.DataFrame, keys: Sequence[str], value: str = "value") ->
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's step-down correction: p̃_(i) = max_{j ≤ i} min(1, (m − j + 1) p_(j)).
 
-    NaN marks a test that was not made; it stays NaN and does not count towards m.
+    NaN stands for a test that was not made; it stays NaN and does not count towards m.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
-    p_values = np.asarray(p_values, dtype=float)
-    corrected = np.full(p_values.shape, np.nan)
-    made = np.flatnonzero(~np.isnan(p_values))
-    order = made[np.argsort(p_values[made], kind="stable")]
+    raw = np.asarray(p_values, dtype=float)
+    corrected = np.full(raw.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind="stable")]
     factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * raw[order]))
     return corrected
 
 
 @lru_cache(maxsize=32)
 def draws(purpose: str, size: int) -> np.ndarray:
-    """How often each unit is drawn in each resample, (DRAWS, size); the seed derives from the purpose."""
+    """How often each unit is drawn in each resample, (DRAWS, size); seeded by the purpose and the size."""
     digest = hashlib.sha256(f"{purpose} {size}".encode()).digest()
-    picked = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(size, size=(DRAWS, size))
-    picked += size * np.arange(DRAWS)[:, None]
-    return np.bincount(picked.ravel(), minlength=DRAWS * size).reshape(DRAWS, size).astype(np.uint16)
+    units = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(size, size=(DRAWS, size))
+    units += size * np.arange(DRAWS)[:, None]
+    return np.bincount(units.ravel(), minlength=DRAWS * size).reshape(DRAWS, size).astype(np.uint16)
 
 
 def seed_draws(purpose: str, size: int) -> np.ndarray:
-    """Weights of the seeds in each resample, (DRAWS, size), spread so that few seeds vary as much as they should.
+    """Weights of the seeds in each resample, (DRAWS, size), rescaled to show the full variance of few seeds.
 
-    Drawing n units with replacement shows (n − 1)/n of the variance of their mean: two thirds for three seeds. The
-    draws are stretched about 1 by √(n/(n − 1)); a weight can be negative.
+    Drawing n units with replacement shows only (n − 1)/n of the variance of their mean (two thirds for three seeds),
+    so the draws are stretched about 1 by √(n/(n − 1)). Weights can be negative.
     """
     stretch = np.sqrt(size / (size - 1)) if size > 1 else 1.0
     return 1 + stretch * (draws(purpose, size).astype(np.float64) - 1)
@@ -124,10 +127,10 @@ def seed_draws(purpose: str, size: int) -> np.ndarray:
 def paired_bootstrap(*strata: np.ndarray) -> Comparison:
     """Test a mean paired difference by resampling seeds and items together, with replacement.
 
-    Resampling both margins (the pigeonhole bootstrap) keeps what one seed's items, and one item's seeds, have in
-    common; it gives the standard errors. The variance over a few seeds is itself known badly, so intervals and p
-    are those of Student's t with Satterthwaite's degrees of freedom, in which the items count as many. The same draws
-    serve every comparison of the same shape. With one seed only the items vary.
+    Resampling both margins (the pigeonhole bootstrap) keeps the dependence between the items of a seed and between the
+    seeds of an item; it gives the standard errors. A few seeds estimate their variance poorly, so intervals and p come
+    from Student's t with Satterthwaite's degrees of freedom, the items counting as many. Comparisons of the same shape
+    share the draws. With one seed only the items vary.
 
     With three seeds the test keeps its level while the seeds contribute less variance than the items; where they
     contribute three times as much, 7 % of null differences have p < 0.05 and 1.9 % have p < 0.005 (simulated).
@@ -139,20 +142,28 @@ def paired_bootstrap(*strata: np.ndarray) -> Comparison:
     Source: A. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 2007; F. Satterthwaite, An approximate
     distribution of estimates of variance components, Biometrics Bulletin 1946.
     """
-    strata = [np.asarray(differences, dtype=np.float64) for differences in strata]
-    strata = [differences for differences in strata if not np.isnan(differences).all()]
-    if not strata:
-        return Comparison(*[np.nan] * 7, seeds=0, items=0)
-    effect, size = np.mean([_moments(differences) for differences in strata], axis=0)
-    resamples = [_resampled(i, differences) for i, differences in enumerate(strata)]
-    means, sizes = (np.mean([one[kind] for one in resamples], axis=0) for kind in (0, 1))
-    seed_variances = [np.nanvar(by_seed) / len(strata) ** 2 for *_, by_seed in resamples]
+    arrays = [np.asarray(differences, dtype=np.float64) for differences in strata]
+    arrays = [differences for differences in arrays if not np.isnan(differences).all()]
+    if not arrays:
+        return NOT_MEASURED
+    effect, size = map(float, np.mean([_moments(differences) for differences in arrays], axis=0))
+    resamples = [_resampled(i, differences) for i, differences in enumerate(arrays)]
+    means, sizes = (np.mean([resample[kind] for resample in resamples], axis=0) for kind in (0, 1))
+    seed_variances = [float(np.nanvar(by_seed)) / len(arrays) ** 2 for *_, by_seed in resamples]
     error = _deviation(means)
-    df = degrees_of_freedom(error**2, seed_variances, [len(differences) for differences in strata])
-    half, size_half = special.stdtrit(df, 0.5 + CONFIDENCE / 2) * np.array([error, _deviation(sizes)])
-    shown = effect, effect - half, effect + half, size, size - size_half, size + size_half, t_test(effect, error, df)
-    seeds, items = min(len(x) for x in strata), sum(x.shape[1] for x in strata)
-    return Comparison(*(float(value) for value in shown), seeds=seeds, items=items)
+    df = degrees_of_freedom(error**2, seed_variances, [len(differences) for differences in arrays])
+    half, size_half = map(float, special.stdtrit(df, 0.5 + CONFIDENCE / 2) * np.array([error, _deviation(sizes)]))
+    return Comparison(
+        effect=effect,
+        low=effect - half,
+        high=effect + half,
+        size=size,
+        size_low=size - size_half,
+        size_high=size + size_half,
+        p=t_test(effect, error, df),
+        seeds=min(len(differences) for differences in arrays),
+        items=sum(differences.shape[1] for differences in arrays),
+    )
 
 
 def degrees_of_freedom(variance: float, seed_variances: Sequence[float], seeds: Sequence[int]) -> float:
@@ -160,9 +171,9 @@ def degrees_of_freedom(variance: float, seed_variances: Sequence[float], seeds: 
 
     Args:
         variance: the squared standard error, over seeds and items.
-        seed_variances: the parts of it that stem from seeds, each known from ``seeds`` − 1 degrees of freedom; what
-            is left stems from items, which are many.
-        seeds: how many seeds each part rests on; of one seed nothing is known.
+        seed_variances: the parts of it that are due to seeds, each with ``seeds`` − 1 degrees of freedom; the rest is
+            due to items, which are many.
+        seeds: the number of seeds behind each part; parts with one seed are left out.
     """
     uncertainty = sum(part**2 / (n - 1) for part, n in zip(seed_variances, seeds, strict=True) if n > 1)
     return min(variance**2 / uncertainty, MANY) if uncertainty > 0 else MANY
@@ -171,7 +182,8 @@ def degrees_of_freedom(variance: float, seed_variances: Sequence[float], seeds: 
 def t_test(effect: float, error: float, df: float) -> float:
     """Two-sided p that an effect is zero, from its standard error; NaN for a NaN effect.
 
-    Where nothing varied in ``DRAWS`` resamples, a difference has the p that these can tell, 2/(DRAWS + 1).
+    Where nothing varied in ``DRAWS`` resamples, p is 1 for no effect, else the smallest that these resolve,
+    2/(DRAWS + 1).
     """
     if np.isnan(effect):
         return np.nan
@@ -181,13 +193,13 @@ def t_test(effect: float, error: float, df: float) -> float:
 
 
 def _moments(differences: np.ndarray) -> tuple[float, float]:
-    """Mean and Cohen's d_z of the differences that are there."""
+    """Mean and Cohen's d_z of the differences that are not NaN."""
     mean = np.nanmean(differences)
-    return mean, _standardized(mean, np.nanmean(differences**2))
+    return float(mean), float(_standardized(mean, np.nanmean(differences**2)))
 
 
 def _resampled(stratum: int, differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both of every resample, and its mean if only the seeds vary, (DRAWS,) each; NaN where it hits no value."""
+    """Mean and d_z of every resample, and the mean with only the seeds resampled, (DRAWS,) each; NaN without values."""
     present = ~np.isnan(differences)
     filled = np.where(present, differences, 0.0)
     seeds, items = differences.shape
@@ -202,11 +214,11 @@ def _resampled(stratum: int, differences: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _deviation(resampled: np.ndarray) -> float:
-    """Standard deviation of what was resampled; NaN where there is nothing, without numpy's warning."""
+    """Standard deviation over resamples that are not NaN; NaN, without numpy's warning, if all are."""
     return np.nan if np.isnan(resampled).all() else float(np.nanstd(resampled))
 
 
-def _standardized(mean: np.ndarray, mean_square: np.ndarray) -> np.ndarray:
+def _standardized(mean: np.ndarray | np.floating, mean_square: np.ndarray | np.floating) -> np.ndarray:
     """Cohen's d_z from the first two moments; NaN where the variance vanishes."""
     variance = mean_square - np.square(mean)
     safe = np.where(variance > 1e-6 * mean_square, variance, np.nan)
@@ -227,28 +239,27 @@ def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 def paired_t(differences: Sequence[float]) -> Comparison:
     """Paired t-test of values that exist once per seed (or per data set): ``differences`` first minus second.
 
-    ``size`` is Cohen's d_z, without an interval; everything but the effect is NaN where there is only one.
+    ``size`` is Cohen's d_z, without an interval; everything but the effect is NaN for a single difference.
     """
     estimate = t_interval(differences)
-    differences = np.asarray(differences, dtype=float)
-    deviation = np.nanstd(differences, ddof=1) if estimate.n > 1 else np.nan
+    deviation = float(np.nanstd(np.asarray(differences, dtype=float), ddof=1)) if estimate.n > 1 else np.nan
     if deviation > 0:
         size = estimate.mean / deviation
         p = float(2 * special.stdtr(estimate.n - 1, -abs(size) * np.sqrt(estimate.n)))
     else:
         size, p = np.nan, np.nan if np.isnan(deviation) else float(estimate.mean == 0)
-    shown = (estimate.mean, estimate.low, estimate.high, size, np.nan, np.nan, p)
-    return Comparison(*shown, seeds=estimate.n, items=0)
+    low, high = estimate.low, estimate.high
+    return Comparison(estimate.mean, low, high, size, size_low=np.nan, size_high=np.nan, p=p, seeds=estimate.n, items=0)
 
 
 def trapezoid_weights(levels: np.ndarray) -> np.ndarray:
-    """Weights, one for each ascending level, with which a curve's values sum to its mean height over the range."""
+    """Weights, one per ascending level, whose sum with a curve's values is its mean height over the range."""
     gaps = np.diff(levels) / (levels[-1] - levels[0])
     return (np.concatenate([[0.0], gaps]) + np.concatenate([gaps, [0.0]])) / 2
 
 
 def area_under(levels: Sequence[float], values: Sequence[float]) -> float:
     """Mean height of a curve over the range of its levels (trapezoids), in the unit of ``values``; NaN for one."""
-    levels, values = np.asarray(levels, dtype=float), np.asarray(values, dtype=float)
-    order = np.argsort(levels)
-    return float(trapezoid_weights(levels[order]) @ values[order]) if len(set(levels)) > 1 else np.nan
+    x, y = np.asarray(levels, dtype=float), np.asarray(values, dtype=float)
+    order = np.argsort(x)
+    return float(trapezoid_weights(x[order]) @ y[order]) if len(set(x)) > 1 else np.nan

@@ -1,9 +1,10 @@
-"""One look for all figures: sizes, fonts, the colour, marker and line of every method, and how they are saved."""
+"""One look for all figures: sizes, fonts, the colour, marker and line of every method, and how figures are saved."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -21,14 +22,15 @@ from pmrl.reporting.statistics import summarize
 
 COLUMN_WIDTH = 3.5  # inches, one column of a two-column page
 FULL_WIDTH = 7.0  # inches, both columns
-INK, PALE = "0.15", "0.45"  # of all that is no method
-FOUNDATION_COLOR = "#777777"  # its objective is another method's, whose colour it must not share
+INK, PALE = "0.15", "0.45"  # colours of everything that is not a method
+FOUNDATION_COLOR = "#777777"  # the foundation uses another method's objective and must not share its colour
 MARKERS = "osD^vPX*<>"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (0, (1, 2)))
 BAND = 0.18  # opacity of confidence bands
 
-SETTINGS = {
-    "font.family": "DejaVu Sans",
+FONT = "DejaVu Sans"
+SETTINGS: dict[Any, Any] = {
+    "font.family": FONT,
     "font.size": 7,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7,
@@ -54,7 +56,7 @@ SETTINGS = {
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Draw in this style, without a display, and close what was drawn."""
+    """Draw in this style, without a display, and close all figures at the end."""
     with matplotlib.rc_context(SETTINGS), plt.ioff():
         plt.switch_backend("agg")
         try:
@@ -65,8 +67,8 @@ def applied() -> Iterator[None]:
 
 @cache
 def text_family() -> list[str]:
-    """Fonts for a text in any script: that of all figures, then one for Chinese, Japanese and Korean, if installed."""
-    families = [SETTINGS["font.family"]]
+    """Fonts for text of any script: that of all figures, then one for Chinese, Japanese and Korean, if installed."""
+    families = [FONT]
     try:
         from noto_cjk_sans_jp_regular import FONT_PATH
     except ModuleNotFoundError:
@@ -76,13 +78,14 @@ def text_family() -> list[str]:
 
 
 def color(results: Results, method: str) -> str:
-    """The colour that the method gives itself; ink for one that nothing is known of."""
+    """The colour that the method declares; ink for an unknown method."""
     return FOUNDATION_COLOR if method == FOUNDATION else results.methods.get(method, {}).get("color", INK)
 
 
 def darker(shade: str) -> str:
-    """The same colour with a little more than half of its light, for a variant beside its method."""
-    return to_hex([0.55 * part for part in to_rgb(shade)])
+    """The same colour with 55 % of its light, for a variant beside its method."""
+    red, green, blue = to_rgb(shade)
+    return to_hex((0.55 * red, 0.55 * green, 0.55 * blue))
 
 
 def look(results: Results, method: str) -> dict:
@@ -96,7 +99,7 @@ def look(results: Results, method: str) -> dict:
 
 
 def empty(message: str) -> Figure:
-    """A figure that says why there is nothing to see."""
+    """A figure with only a message that says why there is nothing to draw."""
     figure, axes = plt.subplots(figsize=(COLUMN_WIDTH, 1.0))
     axes.axis("off")
     axes.text(0.5, 0.5, message, ha="center", va="center", wrap=True, transform=axes.transAxes)
@@ -109,12 +112,12 @@ def nothing(axes: Axes) -> None:
 
 
 def band(axes: Axes, values: pd.DataFrame, look: dict, along: str = "step") -> None:
-    """Mean over seeds ``along`` a column, with its 95 % interval; nothing where there are no values."""
+    """Draw the mean over seeds ``along`` a column, with its 95 % interval; nothing where there are no values."""
     if values.empty:
         return
-    shown = summarize(values, [along]).sort_values(along)
-    axes.plot(shown[along], shown["mean"], **look)
-    axes.fill_between(shown[along], shown["low"], shown["high"], color=look["color"], alpha=BAND, lw=0)
+    summary = summarize(values, [along]).sort_values(along)
+    axes.plot(summary[along], summary["mean"], **look)
+    axes.fill_between(summary[along], summary["low"], summary["high"], color=look["color"], alpha=BAND, lw=0)
 
 
 def log_axis(axes: Axes) -> None:
@@ -131,7 +134,7 @@ def panel_title(axes: Axes, text: str) -> None:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``<stem>.pdf`` and ``<stem>.png``, whole or not at all, with nothing in them that changes by the day."""
+    """Write ``<stem>.pdf`` and ``<stem>.png`` atomically and without dates, so that they can be reproduced."""
     paths = []
     for suffix, metadata in {
         ".pdf": {"CreationDate": None, "ModDate": None},

@@ -1,6 +1,6 @@
-"""Making one figure by its name.
+"""Draw one figure by its name.
 
-A figure is a module of ``pmrl/figures`` with READS and ``draw(results, **options)``. READS names what it reads, see
+A figure is a module of ``pmrl/figures`` with READS and ``draw(results, **options)``; for READS see
 ``pmrl.discovery.reads``.
 """
 
@@ -30,10 +30,10 @@ def write_figure(
         name: a name from ``pmrl.discovery.figures()``.
         results: folder with ``records.parquet`` and the other files that ``pmrl.records`` describes.
         output: folder for ``<name>.pdf`` and ``<name>.png``.
-        study: the configuration of the study; read for ``datasets`` (names).
+        study: the settings of ``pmrl.study.plan.study_settings``.
         data: the folder of the feature stores; ``data`` in the results folder by default.
-        **options: keyword arguments of the figure's ``draw``, such as ``rival="vast"``; they are added to the
-            file name, so that a variant never takes the place of the default figure.
+        **options: keyword arguments of the figure's ``draw``, such as ``rival="vast"``; their values are added to the
+            file name, so that the default figure is never overwritten.
 
     Returns:
         The two paths.

@@ -1,7 +1,7 @@
-"""Making one table by its name.
+"""Write one table by its name.
 
 A table is a module of ``pmrl/tables`` with TITLE, CAPTION, READS, ``build(results)`` (the numbers) and
-``show(frame, results)`` (how they are laid out). READS names what it reads, see ``pmrl.discovery.reads``.
+``show(frame, results)`` (their layout); for READS see ``pmrl.discovery.reads``.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def write_table(
         name: a name from ``pmrl.discovery.tables()``.
         results: folder with ``records.parquet`` and the other files that ``pmrl.records`` describes.
         output: folder for ``<name>.csv``, ``.md``, ``.tex`` and ``.html``.
-        study: the configuration of the study; read for ``datasets`` (names), ``absent`` ({name: why}) and ``claims``.
+        study: the settings of ``pmrl.study.plan.study_settings``.
         data: the folder of the feature stores; ``data`` in the results folder by default.
 
     Returns:
@@ -44,5 +44,5 @@ def write_table(
 
 
 def absences(study: Mapping[str, Any]) -> list[str]:
-    """One line for each data set that the study asks for and that is not here."""
+    """One line for each data set of the study whose files are missing."""
     return [f"Without {name}: {reason}" for name, reason in study.get("absent", {}).items()]

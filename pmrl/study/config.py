@@ -1,4 +1,4 @@
-"""The config of a study: reading it, filling in the schema's defaults, and refusing what cannot run."""
+"""The config of a study: reading it, filling in the schema's defaults, and refusing a config that cannot run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def load_config(path: Path) -> dict[str, Any]:
-    """The checked config at ``path``; what it leaves out has the schema's default.
+    """The checked config at ``path``; keys that it leaves out have the schema's defaults.
 
     Raises:
-        UserError: the file cannot be read, or see `check_config`.
+        UserError: the file cannot be read, or its content is refused by :func:`check_config`.
     """
     content = read_yaml(path)
     if content is not None and not isinstance(content, dict):
@@ -35,7 +35,7 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
     """``config`` with the schema's defaults filled in.
 
     Raises:
-        UserError: a key or value that the schema rejects (all are listed with their paths), or an unknown method.
+        UserError: the schema rejects keys or values (all are listed with their paths), or a name is unknown.
     """
     schema = read_yaml(SCHEMA)
     filled = with_defaults(config, schema)
@@ -50,12 +50,12 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def check_names(config: dict[str, Any], where: str) -> None:
-    """Every method, variant, data set, table and figure that the config names exists.
+    """Check that every method, variant, data set, table and figure that the config names exists.
 
     Raises:
         UserError: an unknown name; the message lists the valid ones.
     """
-    named = {
+    names_and_valid = {
         "method": (
             [*config["methods"], config["foundation_method"], *config["variants"]],
             list(discovery.method_files()),
@@ -73,20 +73,20 @@ def check_names(config: dict[str, Any], where: str) -> None:
         "table": (config["tables"], discovery.tables()),
         "figure": (config["figures"], discovery.figures()),
     }
-    for kind, (names, known) in named.items():
+    for kind, (names, valid) in names_and_valid.items():
         for name in names:
-            if name not in known:
-                raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(known)}.")
+            if name not in valid:
+                raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(valid)}.")
     searches(config)
     check_hyperparameters(config, where)
     check_sweep(config, where)
 
 
 def check_hyperparameters(config: dict[str, Any], where: str) -> None:
-    """The variants set hyper-parameters that exist, the tuned values are there, and attention heads divide the width.
+    """Check that variants set existing hyper-parameters, tuned values exist, and attention heads divide the width.
 
     Raises:
-        UserError: naming the key of the config, what was found and what is valid.
+        UserError: a check fails; the message names the key of the config, its value and what is valid.
     """
     for method, variants in config["variants"].items():
         valid = hyperparameter_names(method)
@@ -98,8 +98,8 @@ def check_hyperparameters(config: dict[str, Any], where: str) -> None:
                 )
     if config["tuned"] and not (ROOT / config["tuned"]).exists():
         raise UserError(
-            f"{where}: tuned: there is no file {config['tuned']!r}. Name one that exists (empty for a search that "
-            "is to fill it), or leave the key out to use every method's defaults."
+            f"{where}: tuned: there is no file {config['tuned']!r}. Name an existing file (an empty one for a search "
+            "that will fill it), or leave the key out to use every method's defaults."
         )
     network = config["network"]
     if network["width"] % network["attention_heads"]:
@@ -110,21 +110,21 @@ def check_hyperparameters(config: dict[str, Any], where: str) -> None:
 
 
 def check_sweep(config: dict[str, Any], where: str) -> None:
-    """The sweep starts from the study's foundations, so that it has no more seeds than the study.
+    """Check that the sweep has no more seeds than the study, from whose foundations it starts.
 
     Raises:
-        UserError: ``sensitivity.seeds`` is larger than ``seeds``, and there is something to sweep.
+        UserError: ``sensitivity.seeds`` is larger than ``seeds``, and there are data sets to sweep.
     """
-    swept, trained = config["sensitivity"]["seeds"], config["seeds"]
-    if config["sensitivity"]["datasets"] and swept > trained:
+    sweep_seeds, study_seeds = config["sensitivity"]["seeds"], config["seeds"]
+    if config["sensitivity"]["datasets"] and sweep_seeds > study_seeds:
         raise UserError(
-            f"{where}: sensitivity.seeds: {swept} is more than seeds, {trained}, and the sweep starts from the "
-            "foundations of the study's seeds. Lower sensitivity.seeds, raise seeds, or empty sensitivity.datasets."
+            f"{where}: sensitivity.seeds: {sweep_seeds} is more than seeds, {study_seeds}, and the sweep starts from "
+            "the foundations of the study's seeds. Lower sensitivity.seeds, raise seeds, or empty sensitivity.datasets."
         )
 
 
 def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
-    """A copy of ``value`` with the defaults of the schema's properties, at every depth."""
+    """A copy of ``value`` in which missing keys have the schema's defaults, at every depth."""
     if not isinstance(value, dict):
         return copy.deepcopy(value)
     filled = copy.deepcopy(value)

@@ -1,4 +1,4 @@
-"""Names of a method's hyper-parameters, read from its files; nothing is imported, so that planning stays fast."""
+"""Names of a method's hyper-parameters, read from its files without importing them, so that planning is fast."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ SUFFIX = "Hyperparameters"
 
 
 def hyperparameter_names(method: str) -> list[str]:
-    """The fields of the classes called ``…Hyperparameters`` in all files that a method rests on, its own last.
+    """The fields of the classes named ``…Hyperparameters`` in all files that a method depends on, its own last.
 
     Raises:
         UserError: a file is not Python.

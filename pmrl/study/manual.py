@@ -1,4 +1,4 @@
-"""The manual of the config, ``config/README.md``, made from the schema, so that the two cannot disagree."""
+"""The manual of the config, ``config/README.md``, generated from the schema so that the two always agree."""
 
 import json
 from collections.abc import Iterator
@@ -34,16 +34,16 @@ def text() -> str:
 def _rows() -> Iterator[tuple[str, str, str]]:
     """Key, default and meaning of every key; the keys of a group follow it."""
     for key, part in read_yaml(SCHEMA)["properties"].items():
-        yield key, "" if "properties" in part else _shown(part["default"]), _meaning(part)
+        yield key, "" if "properties" in part else _default_text(part["default"]), _meaning(part)
         for inner, about in part.get("properties", {}).items():
-            yield f"{key}.{inner}", _shown(about["default"]), _meaning(about)
+            yield f"{key}.{inner}", _default_text(about["default"]), _meaning(about)
 
 
 def _meaning(part: dict[str, Any]) -> str:
     return " ".join(part["description"].split()).replace("|", "\\|")
 
 
-def _shown(default: Any) -> str:
+def _default_text(default: Any) -> str:
     """A default as it would be written in a config."""
     if default is None:
         return "none"

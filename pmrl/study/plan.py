@@ -1,4 +1,4 @@
-"""What a config asks for: its data sets, runs and artefacts, and the settings that each of them depends on."""
+"""What a study consists of: its data sets, runs and artefacts, and the settings that each of them depends on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pmrl.records import FOUNDATION, MAIN, SCRATCH
 
 
 def applicable(config: dict[str, Any], kind: str) -> list[str]:
-    """Names of the study's ``tables`` or ``figures``: those the config names, else all that apply to its regimes."""
+    """Names of the study's ``tables`` or ``figures``: those in the config, else all that apply to its regimes."""
     everything = {"tables": discovery.tables, "figures": discovery.figures}[kind]()
     return config[kind] or [name for name in everything if name != "from_scratch" or SCRATCH in config["regimes"]]
 
@@ -26,13 +26,13 @@ def absences(config: dict[str, Any]) -> dict[str, str]:
 
 
 def present(config: dict[str, Any]) -> list[str]:
-    """The data sets of the study that are here."""
+    """The data sets of the study whose files are available."""
     missing = absences(config)
     return [name for name in config["datasets"] if name not in missing]
 
 
 def folder_of(config: dict[str, Any], dataset: str) -> Path | None:
-    """Where the user keeps the files of a data set that no package carries, if the config says so."""
+    """The user's folder with the files of a data set that no package contains, if the config names it."""
     folder = config["folders"].get(dataset)
     return Path(folder) if folder else None
 
@@ -48,24 +48,24 @@ def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def run_folders(config: dict[str, Any]) -> list[str]:
-    """Every run of the study whose data set is here, the foundations first, as paths below ``<results>/runs``."""
-    here = present(config)
-    kinds = [f"{dataset}/{FOUNDATION}" for dataset in here]
-    kinds += ["/".join(run) for run in runs(config) if run[0] in here]
-    return [f"{kind}/seed_{seed}" for kind in kinds for seed in range(config["seeds"])]
+    """Every run of the study whose data set is available, foundations first, as paths below ``<results>/runs``."""
+    datasets = present(config)
+    folders = [f"{dataset}/{FOUNDATION}" for dataset in datasets]
+    folders += ["/".join(run) for run in runs(config) if run[0] in datasets]
+    return [f"{folder}/seed_{seed}" for folder in folders for seed in range(config["seeds"])]
 
 
 def sweep_files(config: dict[str, Any]) -> list[str]:
-    """The sensitivity sweep of every data set of the study that is swept and is here, as paths below ``<results>``."""
-    here = present(config)
-    return [f"sweep/{name}.parquet" for name in config["sensitivity"]["datasets"] if name in here]
+    """The sensitivity sweeps of the study's available data sets, as paths below ``<results>``."""
+    datasets = present(config)
+    return [f"sweep/{name}.parquet" for name in config["sensitivity"]["datasets"] if name in datasets]
 
 
 def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str) -> dict[str, Any]:
-    """All that a run's result depends on, besides data, code and seed.
+    """Everything that a run's result depends on besides data, code and seed.
 
-    Hyper-parameters: the tuned values of this data set and method, overridden by those of the variant's own search if
-    it had one, overridden by what the variant sets.
+    The hyper-parameters are the tuned values of this data set and method, overridden by those of the variant's own
+    search if there was one, overridden by the values that the variant sets.
 
     Raises:
         UserError: unknown method or variant; the message lists the valid ones.
@@ -88,7 +88,7 @@ def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str
 
 
 def variant_values(config: dict[str, Any], method: str, variant: str) -> dict[str, Any]:
-    """The hyper-parameters that a variant sets; none for the main form.
+    """The hyper-parameters that a variant sets; the main form sets none.
 
     Raises:
         UserError: unknown variant; the message lists the valid ones.
@@ -100,7 +100,7 @@ def variant_values(config: dict[str, Any], method: str, variant: str) -> dict[st
 
 
 def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
-    """The shared warm start: its method (with default hyper-parameters), networks and training."""
+    """Settings of the shared warm start: its method (with default hyper-parameters), networks and training."""
     return {
         "method": config["foundation_method"],
         "network": config["network"],
@@ -110,16 +110,16 @@ def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
 
 
 def sweep_settings(config: dict[str, Any]) -> dict[str, Any]:
-    """All that the sensitivity sweep depends on."""
-    kept = ("foundation_method", "network", "training", "classification", "sensitivity", "tuned", "device")
-    return {key: config[key] for key in kept}
+    """The settings that the sensitivity sweep depends on."""
+    keys = ("foundation_method", "network", "training", "classification", "sensitivity", "tuned", "device")
+    return {key: config[key] for key in keys}
 
 
 def tuning_settings(config: dict[str, Any], method: str, variant: str) -> dict[str, Any]:
-    """All that the search for a method's or a variant's hyper-parameters depends on."""
-    kept = ("foundation_method", "network", "training", "classification", "tuning", "device")
-    own = {method: {variant: variant_values(config, method, variant)}} if variant != MAIN else {}
-    return {**{key: config[key] for key in kept}, "variants": own}
+    """The settings that the search for the hyper-parameters of a method or variant depends on."""
+    keys = ("foundation_method", "network", "training", "classification", "tuning", "device")
+    variants = {method: {variant: variant_values(config, method, variant)}} if variant != MAIN else {}
+    return {**{key: config[key] for key in keys}, "variants": variants}
 
 
 def searches(config: dict[str, Any]) -> list[tuple[str, str]]:
@@ -128,27 +128,31 @@ def searches(config: dict[str, Any]) -> list[tuple[str, str]]:
     Raises:
         UserError: ``tuning.variants`` names an unknown variant.
     """
-    own = [tuple(name.split("/")) for name in config["tuning"]["variants"]]
-    for method, variant in own:
+    variants = [tuple(name.split("/")) for name in config["tuning"]["variants"]]
+    for method, variant in variants:
         variant_values(config, method, variant)
-    return [*((method, MAIN) for method in config["methods"]), *own]
+    return [*((method, MAIN) for method in config["methods"]), *variants]
 
 
 def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
-    """All that the measurement of costs depends on."""
+    """The settings that the measurement of costs depends on."""
     return {key: config[key] for key in ("methods", "network", "training", "device")}
 
 
 def study_settings(config: dict[str, Any]) -> dict[str, Any]:
-    """What tables and figures need to know of the config."""
-    kept = {key: config[key] for key in ("methods", "variants", "regimes", "seeds", "network", "cost", "tuned")}
-    told = {"datasets": present(config), "absent": absences(config), "tuning_regime": config["tuning"]["regime"]}
-    told["swept"] = config["sensitivity"]["datasets"]
-    return {**told, **kept}
+    """The settings that tables and figures depend on."""
+    keys = ("methods", "variants", "regimes", "seeds", "network", "cost", "tuned")
+    return {
+        "datasets": present(config),
+        "absent": absences(config),
+        "tuning_regime": config["tuning"]["regime"],
+        "swept": config["sensitivity"]["datasets"],
+        **{key: config[key] for key in keys},
+    }
 
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:
-    """What tuning chose on a data set for a method, or for a ``method/variant``; empty if it was never tuned there."""
+    """The tuned values of a method, or of a ``method/variant``, on a data set; empty if it was not tuned there."""
     path = config["tuned"]
     if not path:
         return {}

@@ -1,4 +1,4 @@
-"""Which of the paper's claims hold here: one test per claim and data set, by the rules of config/claims.yaml."""
+"""Which of the paper's claims hold here: one test per claim and data set, judged by the rules of config/claims.yaml."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,12 +31,13 @@ from pmrl.reporting.statistics import Comparison, difference, holm, paired_boots
 
 TITLE = "Claims"
 CAPTION = (
-    "The paper's claims on our data, at our scale. Effect: first minus second, in points of the measure; of robustness "
-    "in percent of the clean recall that is kept, as a mean over the levels. Standard errors and the effect size d_z "
-    "come from a paired bootstrap over seeds and items, intervals and p from Student's t with degrees of freedom that "
-    "account for few seeds; those of gradients, of which a run has one value, from a paired t-test over seeds, which "
-    "three seeds can hardly pass. Overall is the mean over these data sets, whose items are drawn independently (emoji "
-    "and polyglot name the same things, in different modalities). p is corrected by Holm within the table."
+    "The paper's claims on our data, at our scale. Effect: first method minus second, in points of the measure; for "
+    "robustness the measure is the percentage of its own clean recall that a method keeps, averaged over the levels. "
+    "Standard errors and the effect size d_z come from a paired bootstrap over seeds and items, intervals and p from "
+    "Student's t with degrees of freedom that account for few seeds. Measures with one value per run, such as "
+    "gradients, have a paired t-test over seeds, which three seeds can hardly pass. Overall is the mean over these "
+    "data sets, whose items are resampled independently (emoji and polyglot name the same things, in different "
+    "modalities). p is corrected by Holm within the table."
 )
 READS = ("records", "ranks", "contributions", "curves", "stores", "config/claims.yaml")
 RULES = ROOT / "config" / "claims.yaml"
@@ -57,10 +58,10 @@ def build(results: Results) -> pd.DataFrame:
     rows = []
     for claim in rules["claims"]:
         _check(claim)
-        told = {key: claim[key] for key in KEYS}
-        found = {dataset: evidence.differences(claim, dataset) for dataset in results.datasets}
-        tests = {dataset: test([part]) for dataset, part in found.items()} | {OVERALL: test(list(found.values()))}
-        rows += [{**told, "dataset": dataset, **columns(outcome)} for dataset, outcome in tests.items()]
+        terms = {key: claim[key] for key in KEYS}
+        parts = {dataset: evidence.differences(claim, dataset) for dataset in results.datasets}
+        tests = {dataset: test([part]) for dataset, part in parts.items()} | {OVERALL: test(list(parts.values()))}
+        rows += [{**terms, "dataset": dataset, **columns(outcome)} for dataset, outcome in tests.items()]
     frame = pd.DataFrame(rows)
     frame["p_holm"] = holm(frame["p"].to_numpy(dtype=float))
     frame["verdict"] = [verdict(row, rules) for row in frame.to_dict("records")]
@@ -109,23 +110,23 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     counts = ", ".join(f"{(overall == word).sum()} {word}" for word in VERDICTS)
     shown.attrs["notes"] = [
         f"Overall: {counts}, {(overall == '').sum()} not measured.",
-        "Reproduced: corrected p below alpha and a positive effect. Not reproduced: the interval excludes any "
-        "effect as large as the smallest one of interest. Inconclusive: the data cannot tell. The rules stand in "
-        "config/claims.yaml. A dash: not measured.",
+        "Reproduced: corrected p below alpha and a positive effect. Not reproduced: the interval excludes every effect "
+        "as large as the smallest one of interest. Inconclusive: neither. The rules are ours, in config/claims.yaml. A "
+        "dash: not measured.",
     ]
     return shown
 
 
-def _bold(row: object) -> str:
+def _bold(row: Any) -> str:
     return f"**{row.verdict}**" if row.verdict and row.dataset == OVERALL else row.verdict or "–"
 
 
 def _check(claim: Mapping[str, Any]) -> None:
     missing = set(KEYS) - set(claim)
     if missing:
-        raise UserError(f"Rules of claims: {dict(claim)} lacks {', '.join(sorted(missing))}.")
+        raise UserError(f"{RULES}: {dict(claim)} lacks {', '.join(sorted(missing))}.")
     if claim["measure"] not in MEASURES:
-        raise UserError(f"Rules of claims: unknown measure {claim['measure']!r}. Valid: {', '.join(MEASURES)}.")
+        raise UserError(f"{RULES}: unknown measure {claim['measure']!r}. Valid: {', '.join(MEASURES)}.")
 
 
 def _contestant(name: str) -> tuple[str, str]:
@@ -135,7 +136,7 @@ def _contestant(name: str) -> tuple[str, str]:
 
 
 class Evidence:
-    """The paired differences that each measure of a claim rests on.
+    """The paired differences by which each measure of a claim is tested.
 
     Args:
         results: the results folder.
@@ -162,22 +163,22 @@ class Evidence:
         return self.hits[regime].table(dataset, contestant, (COSINE, False), both)
 
     def accuracy(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
-        """Whether the probe on all modalities is right, seed × item, mean over kinds of folds."""
+        """Whether the probe on all modalities classifies an item correctly, seed × item, mean over kinds of folds."""
         chosen = self._contributions(dataset, claim[side], ACCURACY)
         return None if chosen.empty else chosen.groupby(["seed", "item"])["value"].mean().unstack()
 
     def probe(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
-        """Another number of that probe, mean over kinds of folds."""
+        """Another metric of that probe, seed × 1, mean over kinds of folds."""
         records = self.results.records
         probed = records["regime"].eq(PROBE) & records["query"].eq(ALL_MODALITIES)
         chosen = records[probed & records["metric"].eq(claim["measure"])]
         return _by_seed(chosen, dataset, claim[side])
 
     def robustness(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
-        """What each item adds to the share of the clean recall that a run keeps under a corruption, seed × item.
+        """Each item's contribution to the share of its clean recall that a run keeps under a corruption, seed × item.
 
         The mean over the items is the area under the curve in percent of the same run's clean recall, which the
-        bootstrap takes as given.
+        bootstrap treats as fixed.
         """
         kind = claim["measure"]
         chosen = self._contributions(dataset, claim[side], ANCHOR if kind.startswith(MISSING) else PAIRS)
@@ -195,7 +196,7 @@ class Evidence:
         return every[own & every["measure"].eq(measure)]
 
     def stability(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
-        """Minus the standard deviation over mean of the gradient norm in continued training: more is steadier."""
+        """Minus standard deviation / mean of the gradient norm in continued training, seed × 1; higher is steadier."""
         curves = self.results.curves
         chosen = curves[curves["quantity"].eq("gradient_norm") & curves["stage"].eq(CONTINUED)]
         norms = chosen.groupby(["dataset", "method", "variant", "seed"])["value"]

@@ -1,4 +1,4 @@
-"""Linear probes on frozen embeddings: what the embeddings know about the labels."""
+"""Linear probes on frozen embeddings: how well the embeddings predict the labels."""
 
 import pandas as pd
 
@@ -10,7 +10,8 @@ from pmrl.reporting.statistics import summarize
 TITLE = "Classification"
 CAPTION = (
     "Linear probes (logistic regression) on frozen embeddings of all modalities, beside logistic regression on the "
-    "raw features; accuracy, area under the ROC curve, sensitivity and specificity in percent (higher is better)."
+    "raw features; accuracy, area under the ROC curve, sensitivity and specificity in percent (higher is better). The "
+    "protocol and all numbers are ours."
 )
 READS = ("methods", "records")
 FOLDS = {"random": "random folds", "leave_site_out": "leave-site-out folds"}
@@ -35,7 +36,7 @@ def build(results: Results) -> pd.DataFrame:
 
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """One row per data set, kind of folds and method, of probes that see all modalities."""
+    """One row per data set, kind of folds and method."""
     labels = [
         "Logistic regression on raw features" if m == RAW_FEATURES else results.label(m, v)
         for m, v in frame[["method", "variant"]].itertuples(index=False, name=None)
@@ -44,8 +45,8 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     shown = spread(frame, {"dataset": "data set", "folds": "folds", "label": "method"}, "metric", METRICS)
     shown.attrs["notes"] = [
         MEAN_NOTE,
-        "With more than two classes AUC, sensitivity and specificity are means over classes, one against the rest.",
-        "Hyper-parameters are those searched for zero-shot retrieval, also where a data set is trained from scratch.",
+        "With more than two classes, AUC, sensitivity and specificity are means over classes, each against the rest.",
+        "Hyper-parameters are those chosen for zero-shot retrieval, even where a data set is trained from scratch.",
         *refusals(results),
     ]
     return shown

@@ -6,8 +6,8 @@ from pmrl.reporting.results import Results
 
 TITLE = "Cost"
 CAPTION = (
-    "Trainable parameters, time of one optimiser step, time of one epoch and peak memory while training, by the "
-    "number k of modalities; single measurements on the machine that ran the study, so only ratios carry over."
+    "Trainable parameters, time of one optimiser step, time of one epoch and peak memory in training, by the number k "
+    "of modalities. Single measurements of ours on the machine that ran the study, so only ratios carry over."
 )
 READS = ("methods", "costs")
 HEADERS = {
@@ -19,7 +19,7 @@ HEADERS = {
 
 
 def build(results: Results) -> pd.DataFrame:
-    """The measurements, method by method, with the step's time relative to the fastest method of the same k."""
+    """The measurements, with each step time relative to the fastest method at the same k."""
     order = {method: place for place, method in enumerate(results.methods)}
     costs = results.costs.sort_values(["modalities", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
     fastest = costs.groupby("modalities")["step_milliseconds"].transform("min")

@@ -7,8 +7,9 @@ from pmrl.reporting.results import Results
 
 TITLE = "Data sets"
 CAPTION = (
-    "Items per split; no group stands in two splits, so the test groups are unseen. "
-    "The anchor, in bold, is the modality that anchored methods are built on."
+    "Items per split; no group is in two splits, so the test groups are unseen in training. The anchor, in bold, is "
+    "the modality that anchored methods align the others with. None of the built-in sets is a retrieval data set of "
+    "the paper."
 )
 READS = ("stores",)
 

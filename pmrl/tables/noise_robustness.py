@@ -1,4 +1,4 @@
-"""How retrieval fades as modalities get noisy, go missing, or are paired wrongly while training."""
+"""How retrieval degrades as modalities get noisy, are missing, or are mismatched in training."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from pmrl.reporting.statistics import area_under, summarize
 
 TITLE = "Robustness to noise"
 CAPTION = (
-    "Zero-shot recall@1 in percent under three corruptions, drawn alike for all methods. Noise and mismatched pairs: "
+    "Zero-shot recall@1 in percent under corruptions that are drawn alike for all methods. Noise and mismatched pairs: "
     "mean over all ordered pairs of modalities, by cosine. Missing modalities: from the anchor to the others and back, "
     "by each method's own score. Columns: mean over the levels (the area under the curve); the same in percent of the "
     "method's own clean recall, and as an excess over the pairwise baseline; recall at the severest level."
@@ -29,14 +29,14 @@ READS = ("methods", "records", "stores")
 REFERENCE = ("pairwise", MAIN)
 KEYS = ["dataset", "corruption", "method", "variant", "quantity"]
 NOTE = (
-    "The paper's own noise protocol could not be recovered; this one is ours: Gaussian noise relative to each "
-    "feature's standard deviation on the query's input, modalities but the anchor dropped at test time, and instances "
-    "that get another one's modalities in continued training; the foundation that it starts from saw clean pairs."
+    "The paper's own noise protocol is unknown; this one is ours: Gaussian noise on the query's input, relative to "
+    "each feature's standard deviation; modalities other than the anchor missing at test time; and training instances "
+    "that get another instance's modalities in continued training (its foundation was trained on clean pairs)."
 )
 
 
 def areas(values: pd.DataFrame) -> pd.DataFrame:
-    """Area and value at the severest level of each run; a run that lacks a level that others have is left out."""
+    """Area, share kept and value at the severest level of each run; a run that lacks a level is left out."""
     levels = values.groupby(["dataset", "corruption"])["level"].agg(lambda x: tuple(sorted(set(x)))).to_dict()
     rows = []
     for run, part in values.groupby(CORRUPTED_RUN, sort=False):
@@ -44,13 +44,13 @@ def areas(values: pd.DataFrame) -> pd.DataFrame:
         if tuple(part["level"]) == levels[run[:2]]:
             area = area_under(part["level"], part["value"])
             clean = part["value"].iloc[0]
-            kept = 100 * area / clean if clean else np.nan
-            rows += [(*run, "area", area), (*run, "kept", kept), (*run, "severest", part["value"].iloc[-1])]
+            share = 100 * area / clean if clean else np.nan
+            rows += [(*run, "area", area), (*run, "kept", share), (*run, "severest", part["value"].iloc[-1])]
     return pd.DataFrame(rows, columns=[*CORRUPTED_RUN, "quantity", "value"])
 
 
 def excess(values: pd.DataFrame, reference: tuple[str, str] = REFERENCE) -> pd.DataFrame:
-    """Each run's area minus the reference method's area of the same seed."""
+    """Each run's area minus the reference method's area with the same seed."""
     keys = ["dataset", "corruption", "seed"]
     values = values[values["quantity"] == "area"]
     own = values["method"].eq(reference[0]) & values["variant"].eq(reference[1])
@@ -62,10 +62,10 @@ def build(results: Results) -> pd.DataFrame:
     """Estimates per (data set, corruption, method, quantity)."""
     values = corruption_curves(results)
     values = values[values["variant"].isin(REPORTED_VARIANTS)]
-    measured = areas(values)
-    everything = pd.concat([measured, excess(measured)])
+    by_run = areas(values)
+    by_run = pd.concat([by_run, excess(by_run)])
     return complete(
-        summarize(everything, KEYS),
+        summarize(by_run, KEYS),
         _expected(results, [kind for kind in CORRUPTIONS if kind in set(values["corruption"])]),
     )
 

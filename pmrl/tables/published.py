@@ -1,5 +1,7 @@
 """Published numbers beside ours: other data, another scale, the same methods."""
 
+from typing import Any
+
 import pandas as pd
 
 from pmrl.discovery import ROOT
@@ -10,8 +12,8 @@ from pmrl.reporting.results import Results
 
 TITLE = "Published numbers beside ours"
 CAPTION = (
-    "Recall in percent as published, and ours at the end: other data sets and another scale, so the numbers are not "
-    "comparable; only the order of the methods may be looked at. An empty cell is not known."
+    "Recall in percent as published, then ours in the last rows. Data sets and scale differ, so the numbers cannot be "
+    "compared, only the order of the methods. An empty cell is unknown."
 )
 READS = ("methods", "records", "stores", "results/reference/published.csv")
 PUBLISHED = ROOT / "results" / "reference" / "published.csv"
@@ -45,10 +47,10 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     shown = pd.DataFrame(rows)
     shown.attrs["groups"] = 2
     shown.attrs["notes"] = [
-        "Published values are transcriptions by third parties or re-measurements of released checkpoints, as the "
-        "column “witness” of the CSV says; where several papers measured one method, their numbers differ by 2–3 "
-        "points. Ours: mean ± half of the 95 % t-interval over seeds, each method's own score, the top 50 re-ranked "
-        "where the method trains a matching head; n is given where a seed is missing.",
+        "Published values are transcriptions by third parties or re-measurements of released checkpoints; the column "
+        "“witness” of the CSV says which. Where several papers measured the same method, their numbers differ by 2–3 "
+        "points. Ours: mean ± half of the 95 % t-interval over seeds, by each method's own score, with the top 50 "
+        "re-ranked where the method trains a matching head; n is given where a seed is missing.",
     ]
     return shown
 
@@ -78,7 +80,7 @@ def _ours(results: Results, setting: str) -> pd.DataFrame:
     )
 
 
-def _cell(row: object, seeds: float) -> str:
+def _cell(row: Any, seeds: float) -> str:
     if row.source != OURS:
         return f"{row.value:.1f}"
     return text(row.value, row.low, row.high) + (f" (n={row.n:.0f})" if row.n < seeds else "")

@@ -1,4 +1,4 @@
-"""Retrieval between the anchor and everything else on groups that training never saw (Table 1)."""
+"""Retrieval between the anchor and all other modalities on unseen groups (the form of the paper's Table 1)."""
 
 import pandas as pd
 
@@ -9,12 +9,12 @@ from pmrl.reporting.results import Results
 TITLE = "Zero-shot retrieval"
 READS = ("methods", "records", "ranks", "stores")
 CAPTION = (
-    "Retrieval of everything but the anchor from the anchor (anchor → others) and back, on test items whose "
-    "groups no method has seen; recall@k in percent (higher is better), median rank (lower is better)."
+    "Retrieval of all other modalities from the anchor (anchor → others) and back, on test items whose groups no "
+    "method has seen. Recall@k in percent (higher is better), median rank (lower is better). All numbers are ours."
 )
 show = directions.show_anchor_table
 
 
 def build(results: Results) -> pd.DataFrame:
-    """Estimates per (data set, scoring, method, direction, metric), a row also where nothing is measured."""
+    """Estimates per (data set, scoring, method, direction, metric), with a row even where nothing is measured."""
     return directions.anchor_table(results, ZERO_SHOT)

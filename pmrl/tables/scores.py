@@ -1,4 +1,6 @@
-"""Which score a user of PMRL should take: the same training scored in several ways."""
+"""Which score a user of PMRL should choose: the same trained models, scored in several ways."""
+
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -11,9 +13,9 @@ from pmrl.reporting.statistics import summarize
 
 TITLE = "Scores of PMRL"
 CAPTION = (
-    "Recall@1 in percent of PMRL by the cosine of the leading directions (the default), by the other scores of the "
-    "study, and by plain cosine of the centroids: from the anchor to the others, back, and the mean over all ordered "
-    "pairs of single modalities."
+    "Recall@1 of PMRL in percent by the cosine of the leading directions (the default), by the other scores of the "
+    "study, and by plain cosine of the centroids: from the anchor to the others, from the others to the anchor, and "
+    "the mean over all ordered pairs of single modalities. All numbers are ours."
 )
 READS = ("methods", "records", "ranks", "stores")
 TASKS = {"forth": "anchor → others", "back": "others → anchor", "single": "mean over single pairs"}
@@ -25,9 +27,8 @@ NO_VARIANTS = (
     f"can be compared; add, for instance, `{PREFIX}centroid: {{score: centroid}}` to its variants."
 )
 EQUAL_NOTE = (
-    "Between single modalities every score but the singular value, which is blind to sign, is the cosine of the two "
-    "vectors, and with several modalities plain cosine is the score of the centroids. The score takes no part in "
-    "training."
+    "Between single modalities every score is the cosine of the two vectors, except the singular value, which is blind "
+    "to sign; with several modalities plain cosine is that of the centroids. Training does not depend on the score."
 )
 
 
@@ -55,7 +56,7 @@ def build(results: Results) -> pd.DataFrame:
     frame = complete(summarize(seed_means(records, wanted, KEYS), KEYS), expected)
     hits = {regime: Hits(results, regime) for regime in regimes}
 
-    def table(row: dict) -> pd.DataFrame | None:
+    def table(row: Mapping) -> pd.DataFrame | None:
         contestant, task = (PROPOSED, row["variant"]), (row["score"], False)
         return hits[row["regime"]].table(row["dataset"], contestant, task, pairs[row["dataset"], row["task"]])
 

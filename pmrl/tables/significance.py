@@ -1,4 +1,4 @@
-"""Every method against every other: paired tests over seeds and test items, effect sizes, and who is tied."""
+"""Every method against every other: paired tests over seeds and test items, effect sizes, and tie groups."""
 
 from itertools import combinations
 
@@ -16,11 +16,11 @@ from pmrl.reporting.statistics import compare, holm
 
 TITLE = "Significance"
 CAPTION = (
-    "Paired differences in recall@1 (points), first method minus second: from the anchor to the others by each "
-    "method's own score, plain and re-ranked, and over all ordered pairs of modalities by cosine. Standard errors "
-    "come from a paired bootstrap over seeds and test items, intervals and p from Student's t with degrees of freedom "
-    "that account for few seeds; d_z is the difference over the standard deviation of the paired "
-    "differences; p is corrected by Holm within the table."
+    "Paired differences in recall@1 (points), PMRL minus the other method (in the CSV first minus second): from the "
+    "anchor to the others by each method's own score, plain and re-ranked, and over all ordered pairs of modalities by "
+    "cosine. Standard errors come from a paired bootstrap over seeds and test items, intervals and p from Student's t "
+    "with degrees of freedom that account for few seeds; d_z is the difference over the standard deviation of the "
+    "paired differences; p is corrected by Holm within the table, over all pairs of methods. All numbers are ours."
 )
 READS = ("methods", "records", "ranks", "stores")
 SHOWN_TASKS = (OWN, OWN_RERANKED, ALL)
@@ -28,7 +28,7 @@ BLOCK = ["dataset", "regime", "task"]
 
 
 def build(results: Results) -> pd.DataFrame:
-    """One row per (data set, regime, task) and pair of methods, with the tie group of both."""
+    """One row per (data set, regime, task) and pair of methods, with the tie groups of both."""
     measured = set(results.records["regime"].unique())
     rows = []
     for regime in (name for name in REGIMES if name in measured):
@@ -37,20 +37,20 @@ def build(results: Results) -> pd.DataFrame:
         for dataset in results.datasets:
             for task in SHOWN_TASKS:
                 block = {"dataset": dataset, "regime": regime, "task": task}
-                answers = {one: hits(results, tables, dataset, task, one) for one in contestants}
-                present = [one for one, answer in answers.items() if answer is not None]
-                for first, second in combinations(present, 2):
-                    names = {"first": first[0], "first_variant": first[1], "second": second[0]}
-                    test = columns(compare(answers[first], answers[second]))
-                    rows.append({**block, **names, "second_variant": second[1], **test})
-    names = [*BLOCK, "first", "first_variant", "second", "second_variant", "effect", "low", "high", "p"]
-    frame = pd.DataFrame(rows, columns=None if rows else names)
+                candidates = {one: hits(results, tables, dataset, task, one) for one in contestants}
+                measured_hits = {one: table for one, table in candidates.items() if table is not None}
+                for (first, first_hits), (second, second_hits) in combinations(measured_hits.items(), 2):
+                    names = {"first": first[0], "first_variant": first[1]}
+                    names |= {"second": second[0], "second_variant": second[1]}
+                    rows.append({**block, **names, **columns(compare(first_hits, second_hits))})
+    headers = [*BLOCK, "first", "first_variant", "second", "second_variant", "effect", "low", "high", "p"]
+    frame = pd.DataFrame(rows, columns=None if rows else headers)
     frame["p_holm"] = holm(frame["p"].to_numpy(dtype=float))
     return _with_groups(frame)
 
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """One row per pair of methods that PMRL is part of; the CSV has all pairs."""
+    """One row per comparison of PMRL with another method; the CSV has all pairs."""
     frame = frame[frame["first"].eq(PROPOSED) & frame["first_variant"].eq(MAIN)]
     rows = [
         {
@@ -69,15 +69,15 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     shown = pd.DataFrame(rows, columns=None if rows else ["data set", "regime", "task", "PMRL against"])
     shown.attrs["groups"] = 3
     shown.attrs["notes"] = [
-        "Groups: methods of one block in order of quality; group 1 holds the best and all that are tied with it, "
-        "group 2 the best of the rest and its ties, and so on (a tie: corrected p not below 0.05). PMRL's group : the "
-        "other's. A dash: the two have no seed in common.",
+        "Groups (PMRL's : the other method's): within a data set, regime and task, group 1 holds the best method and "
+        "all that are tied with it (corrected p not below 0.05), group 2 the best of the rest and its ties, and so on. "
+        "A dash: the two methods have no seed in common. The CSV has all pairs of methods.",
     ]
     return shown
 
 
 def _with_groups(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add the tie groups: leaders from the best down, each with everyone not significantly below it."""
+    """Add the tie groups of both methods of each row."""
     frame = frame.assign(first_group=0, second_group=0)
     for _, block in frame.groupby(BLOCK, sort=False):
         gains: dict[Contestant, list[float]] = {}

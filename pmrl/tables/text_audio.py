@@ -1,4 +1,4 @@
-"""Retrieval between a text anchor and speech or sound, for the data sets that have both."""
+"""Retrieval between a text anchor and an audio modality, for the data sets that have both."""
 
 import pandas as pd
 
@@ -9,8 +9,8 @@ from pmrl.reporting.results import Results
 
 TITLE = "Text–audio retrieval"
 CAPTION = (
-    "Retrieval of speech or sound from text and back, single modalities only, where the data set has both; "
-    "recall@k in percent (higher is better), median rank (lower is better)."
+    "Retrieval of speech or sound from text and back, between these two modalities alone, on the data sets that have "
+    "both. Recall@k in percent (higher is better), median rank (lower is better). All numbers are ours."
 )
 READS = ("methods", "records", "ranks", "stores")
 

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors with the fingerprint of everything that they depend on."""
+"""Checkpoints: safetensors files with a fingerprint of everything that they depend on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pmrl.errors import UserError
 from pmrl.files import replacing
 
 
-def save_checkpoint(path: Path, network: nn.Module, method: nn.Module, mark: str) -> None:
+def save_checkpoint(path: Path, network: nn.Module, method: nn.Module, fingerprint: str) -> None:
     """Write both modules' tensors, with the fingerprint as metadata."""
     modules = {"network": network, "method": method}
     tensors = {
@@ -22,11 +22,11 @@ def save_checkpoint(path: Path, network: nn.Module, method: nn.Module, mark: str
         for name, tensor in module.state_dict().items()
     }
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"fingerprint": mark})
+        save_file(tensors, temporary, metadata={"fingerprint": fingerprint})
 
 
 def read_fingerprint(path: Path) -> str | None:
-    """The fingerprint of a checkpoint, or None if there is no readable one."""
+    """The fingerprint of a checkpoint, or None if there is no readable checkpoint."""
     try:
         with safe_open(path, "pt") as file:
             return (file.metadata() or {}).get("fingerprint")
@@ -35,7 +35,7 @@ def read_fingerprint(path: Path) -> str | None:
 
 
 def load_checkpoint(path: Path, network: nn.Module, method: nn.Module | None, device: torch.device) -> None:
-    """Load a checkpoint strictly: every tensor must be there, and no other.
+    """Load a checkpoint strictly: it must hold every tensor of the modules and no other.
 
     Raises:
         UserError: the file is missing, damaged, or belongs to another network.

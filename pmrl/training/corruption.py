@@ -1,4 +1,4 @@
-"""Three corruptions, drawn alike for all methods: noise on the input, modalities missing, pairs mismatched.
+"""Three corruptions, with the same draws for all methods: input noise, missing modalities, mismatched pairs.
 
 The paper's own noise protocol could not be recovered; these are ours.
 """
@@ -16,46 +16,46 @@ from pmrl.method.networks import Network
 
 
 def add_noise(batch: Batch, network: Network, level: float, seed: int) -> Batch:
-    """Gaussian noise on every feature, of ``level`` times the feature's standard deviation in pre-training."""
+    """Add Gaussian noise to every feature, ``level`` times its standard deviation in the pre-training part."""
     generator = torch.Generator().manual_seed(seed)
 
     def noisy(values: Tensor, deviation: Tensor) -> Tensor:
         noise = torch.randn(values.shape, generator=generator).to(values.device)
         return values.float() + level * deviation * noise
 
-    pooled = {m: noisy(x, network.pooled[m].deviation) for m, x in batch.pooled.items()}
-    tokens = {m: noisy(x, network.tokens[m].deviation) for m, x in batch.tokens.items()}
+    pooled = {m: noisy(x, network.pooled[m].get_buffer("deviation")) for m, x in batch.pooled.items()}
+    tokens = {m: noisy(x, network.tokens[m].get_buffer("deviation")) for m, x in batch.tokens.items()}
     return replace(batch, pooled=pooled, tokens=tokens)
 
 
 def drop_modalities(batch: Batch, keep: str | None, percent: float, seed: int) -> Batch:
-    """Each present modality but ``keep`` goes missing with the given probability; one at least stays.
+    """Remove each present modality except ``keep`` with the given probability; at least one of them stays.
 
     Args:
         batch: the instances.
         keep: a modality that never goes missing, or None.
         percent: probability in percent.
-        seed: of the draw; the same instances lose the same modalities whatever the method.
+        seed: of the draw; the same instances lose the same modalities for every method.
     """
     generator = np.random.default_rng(seed)
     names = [name for name in batch.present if name != keep]
     present = torch.stack([batch.present[name] for name in names], dim=1)
     draws = torch.from_numpy(generator.random((len(batch), len(names)))).to(present.device)
-    # the modality with the largest draw among the present ones is the one that stays in any case
+    # the present modality with the largest draw always stays
     survivor = draws.masked_fill(~present, -1).argmax(dim=1, keepdim=True)
-    kept = present & ((draws >= percent / 100) | (torch.arange(len(names), device=present.device) == survivor))
-    return replace(batch, present={**batch.present, **{name: kept[:, i] for i, name in enumerate(names)}})
+    remaining = present & ((draws >= percent / 100) | (torch.arange(len(names), device=present.device) == survivor))
+    return replace(batch, present={**batch.present, **{name: remaining[:, i] for i, name in enumerate(names)}})
 
 
 def mismatch(batch: Batch, anchor: str, percent: float, seed: int) -> Batch:
-    """Give a share of the instances the other modalities of another instance; the anchor stays.
+    """Give a share of the instances all modalities but the anchor from another instance.
 
-    The chosen instances pass theirs around in one cycle, so that every one of them is mismatched.
+    These instances exchange their modalities in one cycle, so that every one of them is mismatched.
     """
     generator = np.random.default_rng(seed)
-    chosen = generator.permutation(len(batch))[: round(percent / 100 * len(batch))]
+    cycle = generator.permutation(len(batch))[: round(percent / 100 * len(batch))]
     source = np.arange(len(batch))
-    source[chosen] = np.roll(chosen, 1)
+    source[cycle] = np.roll(cycle, 1)
     index = torch.from_numpy(source).to(next(iter(batch.present.values())).device)
 
     def shuffled(part: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -28,7 +29,7 @@ WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 GRADIENT_CLIP = 5.0
 CURVE_POINTS = 10
-CURVE_INSTANCES = 256  # of the validation split, whose spectra are logged
+CURVE_INSTANCES = 256  # of the validation split, for the quantities logged on held-out instances
 
 
 @dataclass
@@ -51,8 +52,8 @@ class Stage:
         split: the split whose instances are trained on.
         steps: optimiser steps.
         batch_size: instances in a batch.
-        mismatched: percent of the training instances whose other modalities are another instance's.
-        missing: percent of the modalities that are missing at random, the anchor among them.
+        mismatched: percent of the training instances whose modalities but the anchor are another instance's.
+        missing: percent of the modalities that are missing at random, including the anchor.
     """
 
     name: str
@@ -69,17 +70,33 @@ class Stage:
         return "_".join([self.name, *(f"{kind}_{level:g}" for kind, level in corruptions.items() if level)])
 
 
-def batch_indices(size: int, batch_size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """Index batches of ``size`` instances: a fresh permutation each epoch, incomplete batches dropped."""
+def batch_indices(instances: np.ndarray, batch_size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
+    """Batches of row indices, in which no two rows are views of one instance.
+
+    Each epoch is a fresh permutation of the instances, each with one of its rows, drawn anew; incomplete batches are
+    dropped.
+
+    Args:
+        instances: (rows,) the instance of each row, numbered from 0 in the order of appearance.
+        batch_size: rows in a batch, at most the number of instances.
+        steps: number of batches.
+        seed: of the permutations and draws.
+    """
     generator = np.random.default_rng(seed)
+    by_instance = np.argsort(instances, kind="stable")
+    counts = np.bincount(instances)
+    first = np.cumsum(counts) - counts
     remaining = steps
     while True:
-        order = generator.permutation(size)
-        for start in range(0, size - batch_size + 1, batch_size):
+        order = generator.permutation(len(counts))
+        rows = first[order]
+        if len(instances) > len(counts):
+            rows = rows + generator.integers(counts[order])
+        for start in range(0, len(rows) - batch_size + 1, batch_size):
             if remaining == 0:
                 return
             remaining -= 1
-            yield order[start : start + batch_size]
+            yield by_instance[rows[start : start + batch_size]]
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
@@ -89,8 +106,8 @@ def learning_rate_factor(step: int, steps: int) -> float:
 
 
 Watch = Callable[[dict[str, Tensor] | None, Embeddings], dict[str, float]]
-"""What is logged beside the loss: ``watch(terms, embeddings)`` of a training batch before its backward pass, and
-``watch(None, embeddings)`` of held-out instances after it."""
+"""Computes what is logged beside the loss: ``watch(terms, embeddings)`` for a training batch before its backward pass,
+and ``watch(None, embeddings)`` for held-out instances after it."""
 
 
 def train_stage(
@@ -117,13 +134,14 @@ def train_stage(
     examples = network.standardize(examples)
     held_out = network.standardize(Batch.from_dataset(dataset, dataset.indices(VALIDATION)[:CURVE_INSTANCES], device))
     curves, optimizer = Curves(), Optimizer(network, method, stage.steps)
-    every = max(1, stage.steps // CURVE_POINTS)
+    interval = max(1, stage.steps // CURVE_POINTS)
     seed_of_batches = derived_seed("batches", stage.name, dataset.card.name, seed)
-    order = batch_indices(len(examples), stage.batch_size, stage.steps, seed_of_batches)
+    instances = pd.factorize(dataset.instances[dataset.indices(stage.split)])[0]
+    batches = batch_indices(instances, stage.batch_size, stage.steps, seed_of_batches)
     title = f"{dataset.card.name} {stage.name} {seed}"
     network.train()
-    for step, index in enumerate(tqdm(order, total=stage.steps, desc=title, disable=None, leave=False)):
-        logged = step % every == 0 or step == stage.steps - 1
+    for step, index in enumerate(tqdm(batches, total=stage.steps, desc=title, disable=None, leave=False)):
+        logged = step % interval == 0 or step == stage.steps - 1
         batch = examples.rows(torch.from_numpy(index).to(device))
         curves.add(step, training_step(network, method, batch, optimizer, step, watch if logged else None))
         if logged and watch is not None:
@@ -133,16 +151,17 @@ def train_stage(
 
 
 def training_examples(dataset: Dataset, stage: Stage, seed: int, device: torch.device) -> Batch:
-    """The instances that a stage trains on, corrupted as it asks.
+    """The instances that a stage trains on, with the stage's corruption.
 
     Raises:
-        UserError: they are fewer than a batch.
+        UserError: there are fewer instances than a batch holds.
     """
     rows = dataset.indices(stage.split)
-    if stage.batch_size > len(rows):
+    count = len(set(dataset.instances[rows]))
+    if stage.batch_size > count:
         raise UserError(
             f"Data set {dataset.card.name!r}: the batch of {stage.batch_size} is larger than the split "
-            f"{stage.split!r} ({len(rows)} instances). Set training.batch_size to {len(rows)} or less."
+            f"{stage.split!r} ({count} instances). Set training.batch_size to {count} or less."
         )
     examples = Batch.from_dataset(dataset, rows, device)
     if stage.mismatched:
@@ -155,7 +174,7 @@ def training_examples(dataset: Dataset, stage: Stage, seed: int, device: torch.d
 
 
 class Optimizer:
-    """AdamW on the network and the method's own parameters, with clipped gradients and a schedule of ``steps``."""
+    """AdamW for the parameters of network and method, with clipped gradients and a schedule of ``steps``."""
 
     def __init__(self, network: Network, method: Method, steps: int) -> None:
         self.parameters = [*network.parameters(), *method.parameters()]
@@ -164,7 +183,7 @@ class Optimizer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, lambda step: learning_rate_factor(step, steps))
 
     def update(self) -> float:
-        """Change the parameters by their gradients; the norm that these had before they were clipped."""
+        """Update the parameters; return the norm of their gradient before clipping."""
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP)
         self.adam.step()
         self.schedule.step()
@@ -174,7 +193,7 @@ class Optimizer:
 def training_step(
     network: Network, method: Method, batch: Batch, optimizer: Optimizer, step: int, watch: Watch | None
 ) -> dict[str, float]:
-    """One update on standardised instances; what is logged of it, the loss terms only where the step is watched."""
+    """Make one update on standardised instances; return what is logged, with the loss terms if there is a ``watch``."""
     embeddings = network.encode(batch)
     with blaming(method, "loss"):
         terms = method.loss(embeddings)
@@ -191,7 +210,7 @@ def training_step(
 
 @torch.no_grad()
 def watched(network: Network, held_out: Batch, watch: Watch) -> dict[str, float]:
-    """What is logged of held-out instances, in evaluation mode."""
+    """What is logged about held-out instances, computed in evaluation mode."""
     network.eval()
     values = watch(None, network.encode(held_out))
     network.train()
@@ -217,6 +236,6 @@ def check_finite(terms: dict[str, Tensor], method: Method, step: int) -> Tensor:
         if not torch.isfinite(term):
             raise Diverged(
                 f"Method {method.title!r}: loss term {name!r} is {term.item()} at step {step}. "
-                "Expected a finite number; look at the method's loss and its hyper-parameters."
+                "Expected a finite number; check the method's loss and its hyper-parameters."
             )
     return torch.stack(tuple(terms.values())).sum()

@@ -1,4 +1,4 @@
-"""Ranks against sorting in plain Python, ties, several right items, and the memory budget."""
+"""Ranks against sorting in plain Python, ties, several relevant items, and the memory budget."""
 
 import numpy as np
 import pytest
@@ -15,11 +15,11 @@ from pmrl.evaluation.ranks import cosine_ranks, median_rank, ranks, ranks_many, 
 quick = settings(deadline=None, max_examples=40)
 
 
-def plain_rank(scores, right):
-    """Mean position of the best right item among the wrong ones, over all orders of the tied items."""
-    best = max(scores[i] for i in right)
-    wrong = [score for i, score in enumerate(scores) if i not in right]
-    return 1 + sum(score > best for score in wrong) + sum(score == best for score in wrong) / 2
+def plain_rank(scores, relevant):
+    """Mean position of the best relevant item among the irrelevant ones, over all orders of the tied items."""
+    best = max(scores[i] for i in relevant)
+    irrelevant = [score for i, score in enumerate(scores) if i not in relevant]
+    return 1 + sum(score > best for score in irrelevant) + sum(score == best for score in irrelevant) / 2
 
 
 @quick
@@ -139,7 +139,7 @@ def test_names_the_query_whose_vector_is_not_finite():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ranks(torch.rand(2, 3), torch.tensor([0, 3])), "Query 1: the right item is 3"),
+        (lambda: ranks(torch.rand(2, 3), torch.tensor([0, 3])), "Query 1: the relevant item is 3"),
         (lambda: ranks(torch.rand(2, 3), torch.tensor([0])), "expected 2 integers"),
         (lambda: ranks(torch.rand(3), torch.tensor([0])), "expected floating"),
         (

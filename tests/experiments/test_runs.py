@@ -233,7 +233,7 @@ def test_collecting_keeps_every_row_and_describes_every_method(base):
         run = method_run(base, method, variant)
         run_method(run)
         folders.append(run.folder)
-    collect_runs(folders, base.results)
+    collect_runs(dict.fromkeys(folders, ""), base.results)
     records = pd.read_parquet(base.results / "records.parquet")
     assert len(records) == sum(len(pd.read_parquet(f / "records.parquet")) for f in folders)
     keys = ["dataset", "method", "variant", "regime", "seed", "score", "reranked", "query", "gallery", "metric"]
@@ -249,7 +249,7 @@ def test_collecting_keeps_numbers_as_numbers_beside_methods_that_log_nothing(bas
     for method in ("gcca", "pmrl"):
         run_method(run := method_run(base, method))
         folders.append(run.folder)
-    collect_runs(folders, base.results)
+    collect_runs(dict.fromkeys(folders, ""), base.results)
     for name in ("records", "ranks", "curves", "contributions"):
         table = pd.read_parquet(base.results / f"{name}.parquet")
         numbers = [column for column in ("value", "rank", "step", "level", "seed") if column in table]
@@ -286,13 +286,13 @@ def test_two_methods_of_one_title_are_refused(base):
     description = folders[1] / "run.json"
     description.write_text(json.dumps({**json.loads(description.read_text()), "title": "GRAM"}))
     with pytest.raises(UserError, match=r"'gram' and 'pairwise' have the same title, 'GRAM'"):
-        collect_runs(folders, base.results)
+        collect_runs(dict.fromkeys(folders, ""), base.results)
 
 
 def test_collecting_a_damaged_run_names_its_file(base):
     (base.folder / "ranks.parquet").write_text("not a table")
     with pytest.raises(UserError, match=r"ranks\.parquet: cannot be read"):
-        collect_runs([base.folder], base.results)
+        collect_runs({base.folder: ""}, base.results)
 
 
 def test_recall_in_records_is_recall_of_the_ranks(base):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.common.configfile import load_configfile
 
 from pmrl import cli
 from pmrl.cli import main
@@ -113,15 +114,20 @@ def test_collecting_takes_the_sweeps_of_the_config_unless_others_are_given(tmp_p
     assert gathered == [[files["digits"]], [files["emoji"]]]
 
 
-def test_a_report_names_its_folders_to_snakemake(tmp_path, monkeypatch):
-    commands = []
+@pytest.mark.parametrize("folder", ["mine", "2026", "2026_11", "runs #2", "1e3", "a: b", "no"])
+def test_a_report_hands_its_folders_to_snakemake_as_texts(folder, monkeypatch):
+    def run(command, check):
+        first = command.index("--configfile") + 1
+        configs.extend(load_configfile(path) for path in command[first : command.index("--report")])
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    commands, configs = [], []
     monkeypatch.setattr("pmrl.reporting.report.write_outdated", lambda config: None)
-    done = subprocess.CompletedProcess([], 0)
-    monkeypatch.setattr("pmrl.reporting.report.subprocess.run", lambda command, **_: commands.append(command) or done)
-    assert main(["report", "--results", str(tmp_path), "--data", "stores"]) == 0
-    (command,) = commands
-    assert {f"results={tmp_path}", "data=stores", str(tmp_path / "report.html")} <= set(command)
-    assert str(tmp_path / "tables" / "cost.html") in command
+    monkeypatch.setattr("pmrl.reporting.report.subprocess.run", run)
+    assert main(["report", "--results", folder, "--data", "stores"]) == 0
+    assert configs[-1] == {"results": folder, "data": "stores"}
+    assert {f"{folder}/tables/cost.html", f"{folder}/report.html"} <= set(commands[0])
 
 
 def test_an_unknown_device_is_refused(capsys, make_store, tmp_path):

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from example_data import synthetic_dataset
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def test_batches_are_disjoint_within_an_epoch_and_differ_between_epochs():
-    batches = list(batch_indices(size=10, batch_size=3, steps=6, seed=1))
+    batches = list(batch_indices(np.arange(10), batch_size=3, steps=6, seed=1))
     assert len(batches) == 6
     first, second = np.concatenate(batches[:3]), np.concatenate(batches[3:])
     for epoch in (first, second):
@@ -108,3 +109,21 @@ def test_geometry_of_equal_vectors_is_rank_one():
     distances = torch.cdist(same, same).square()
     off_diagonal = distances[~torch.eye(len(same), dtype=torch.bool)]
     assert values["uniformity"] == pytest.approx((-2 * off_diagonal).exp().mean().log().item(), rel=1e-3)
+
+
+def test_no_two_views_of_one_instance_share_a_batch_and_every_view_is_drawn():
+    """Five captions of each of eight clips, in mixed order."""
+    instances = pd.factorize(np.random.default_rng(0).permutation(np.repeat(np.arange(8), 5)))[0]
+    batches = list(batch_indices(instances, batch_size=4, steps=400, seed=2))
+    assert all(len(set(instances[batch])) == 4 for batch in batches)
+    drawn = np.bincount(np.concatenate(batches), minlength=40)
+    assert drawn.min() > 0.5 * drawn.mean() and drawn.max() < 2 * drawn.mean()
+
+
+def test_without_repeated_instances_batches_are_those_of_plain_permutations():
+    generator = np.random.default_rng(5)
+    expected = [
+        order[start : start + 3] for order in [generator.permutation(9) for _ in range(2)] for start in (0, 3, 6)
+    ]
+    found = list(batch_indices(np.arange(9), batch_size=3, steps=6, seed=5))
+    assert all(np.array_equal(*pair) for pair in zip(expected, found, strict=True))

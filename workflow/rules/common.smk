@@ -1,6 +1,6 @@
-# Names and paths that the rules share. No science and no torch here: parsing stays fast.
-# What a number rests on: files are inputs; code is a parameter, the digest of what a module imports, so that a comment
-# makes nothing run again (pmrl/provenance.py).
+# Names and paths that the rules share. No science and no torch here, so that parsing stays fast.
+# Files that a number depends on are inputs; code that it depends on is a parameter, the digest of all that a module
+# imports, so that a changed comment makes nothing run again (pmrl/provenance.py).
 
 import json
 import os
@@ -17,6 +17,7 @@ from pmrl.data import registry
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.records import MAIN
+from pmrl.study.belonging import stale_files
 from pmrl.study.config import check_config
 from pmrl.study.plan import (
     applicable,
@@ -33,9 +34,17 @@ from pmrl.study.plan import (
     tuning_settings,
 )
 
+if ROOT != Path(workflow.basedir).resolve():
+    raise WorkflowError(
+        f"The installed package pmrl belongs to another folder, {ROOT}, than this Snakefile, {workflow.basedir}: its "
+        "code would run here. Install this one, `pip install --no-deps -e .`, or use its own environment."
+    )
+
 try:
     config.update(check_config(config, "config"))
     STUDY = study_settings(config)
+    # Files that exist but belong to something else are made again, whatever their times and Snakemake's notes say.
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *stale_files(config)}
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -43,7 +52,7 @@ BEGAN = time.time()
 RESULTS = config["results"]
 DATA = config["data"]
 DATASETS = STUDY["datasets"]
-# Checkpoints of another torch do not hold, see pmrl.experiments.resume.fingerprint.
+# Checkpoints of another version of torch are stale, see pmrl.experiments.resume.fingerprint.
 TORCH = version("torch")
 METHOD = "[a-z][a-z0-9_]*"
 
@@ -65,12 +74,12 @@ def source(path):
 
 
 def code(module, *methods):
-    """Digest of all that a module of pmrl/ and the files of some methods rest on."""
+    """Digest of all code that a module of pmrl/ and the files of some methods depend on."""
     return provenance.code(ROOT / "pmrl" / module, *(method_file(name) for name in methods))
 
 
 def stores():
-    """What stands for the content of every data set: a store that is built again, but equal, reruns nothing."""
+    """The checksum files of all data sets; a store that is rebuilt with equal content reruns nothing."""
     return [f"{DATA}/{dataset}.checksum" for dataset in DATASETS]
 
 
@@ -99,7 +108,7 @@ class TrainingGroup(NamedTuple):
 
 
 def training_groups():
-    """A method's main form is one job, and all its variants are another: some of them take less time than a start."""
+    """A method's main form is one job and all its variants are another, since some take less time than a process start."""
     variants = [
         TrainingGroup(f"train_variants_of_{name}", name, list(own)) for name, own in config["variants"].items() if own
     ]
@@ -107,9 +116,9 @@ def training_groups():
 
 
 def run_files(folder, seed):
-    """What a run leaves; figures show the first seed of a method's main form, so it keeps more than the others."""
-    shown = folder.endswith(f"/{MAIN}") and seed == 0
-    return [*records.RUN_FILES, *(records.FIGURE_FILES if shown else [])]
+    """The files that a run writes; figures show the first seed of a method's main form, so it writes more."""
+    for_figures = folder.endswith(f"/{MAIN}") and seed == 0
+    return [*records.RUN_FILES, *(records.FIGURE_FILES if for_figures else [])]
 
 
 def run_outputs(folders, seeds):
@@ -127,7 +136,7 @@ def as_json(settings):
 
 
 def time_summary():
-    """The study's time, and which share of the cores' time was spent on anything but training and evaluating."""
+    """The study's time, and the share of the cores' time that was not spent on training and evaluation."""
     from pmrl.reporting.collect import busy_seconds
 
     total = time.time() - BEGAN

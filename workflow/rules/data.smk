@@ -1,4 +1,4 @@
-# Feature stores: downloads by the package manager, real encoders, one folder per data set.
+# Feature stores, one folder per data set: data from installed packages or the user's files, encoded by real encoders.
 
 
 rule prepare:

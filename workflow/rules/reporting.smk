@@ -1,8 +1,8 @@
-# Records to tables and figures. None of these jobs imports torch.
+# From records to tables and figures. None of these jobs imports torch.
 
 
 def run_inputs(files):
-    """Some of the files of every run of the study, where the run has them."""
+    """Those of ``files`` that each run of the study writes."""
     return [
         f"{RESULTS}/runs/{run}/{file}"
         for run in run_folders(config)
@@ -18,7 +18,7 @@ def split_run(run):
 
 
 def artefacts():
-    """All files that a complete study leaves for people, and what says that it is complete."""
+    """All files that a complete study makes for people, and the file that marks it as complete."""
     return [
         f"{RESULTS}/{records.TABLES['records']}",
         f"{RESULTS}/{records.COMPLETE}",
@@ -37,8 +37,8 @@ def sweeps():
 
 
 def reads(kind, name):
-    """The files that a table or figure reads, as its module declares them in READS; those that this study makes."""
-    made = {
+    """The files that a table or figure reads, as its module declares in READS, as far as this study makes them."""
+    special = {
         records.METHODS: [f"{RESULTS}/{records.METHODS_FILE}"],
         records.STORES: stores(),
         "costs": [f"{RESULTS}/{records.TABLES['costs']}"] if config["cost"] else [],
@@ -46,7 +46,7 @@ def reads(kind, name):
     }
     files = []
     for part in discovery.reads(kind, name):
-        files += [source(part)] if "/" in part else made.get(part, [f"{RESULTS}/{records.TABLES.get(part)}"])
+        files += [source(part)] if "/" in part else special.get(part, [f"{RESULTS}/{records.TABLES.get(part)}"])
     return files
 
 
@@ -62,9 +62,12 @@ rule collect:
     params:
         folders=[f"{RESULTS}/runs/{run}" for run in run_folders(config)],
         results=RESULTS,
+        data=DATA,
+        settings=as_json(config),
         code=code("reporting/collect.py"),
     shell:
-        "pmrl collect {params.folders:q} --results {params.results:q} 2>&1 | tee {log:q} && touch {output.complete:q}"
+        "pmrl collect {params.folders:q} --results {params.results:q} --data {params.data:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q} && touch {output.complete:q}"
 
 
 if sweeps():

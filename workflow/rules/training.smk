@@ -1,6 +1,6 @@
 # One job trains a few seeds of a method's main form, or of all its variants, on one data set in all regimes, and
-# evaluates them. Jobs that others wait for, and longer ones, come first, so that the cores end together.
-# Checkpoints are not declared: they outlive a failed job, and a rerun continues from those that still hold.
+# evaluates them. Jobs that others wait for and longer jobs come first, so that the cores finish together.
+# Checkpoints are not declared as outputs: they outlive a failed job, and a rerun continues from those still valid.
 
 for seeds in seed_chunks():
 
@@ -82,7 +82,7 @@ rule sweep:
         " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
 
-# Takes all cores, so that nothing else disturbs the clock.
+# Takes all cores, so that nothing else disturbs the timing.
 rule cost:
     input:
         store=f"{DATA}/{config['cost']}.checksum",

@@ -1,4 +1,4 @@
-# `make tune`: the search for hyper-parameters. Not part of `all`; what it chooses is committed in config/.
+# `make tune`: the search for hyper-parameters. Not part of `all`; the chosen values are committed in config/.
 
 
 rule search:

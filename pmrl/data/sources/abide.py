@@ -1,7 +1,7 @@
 """Autism and control subjects of ABIDE, as prepared for the IMPAC challenge: brain anatomy, motion, phenotype.
 
 The files are not on a package registry. Their folder is given by the environment variable PMRL_ABIDE or by the
-study's configuration. The diagnosis is the label; it is read for that alone and stands in no modality.
+study's config. The diagnosis is the label and is used for nothing else: it is in no modality.
 """
 
 import os
@@ -23,7 +23,7 @@ TABLES = ("participants.csv", "anatomy.csv", "anatomy_qc.csv", "fmri_qc.csv")
 MOTIONS = "fmri/motions/{subject}/run_1/motions.txt"
 
 SHARES = {PRETRAIN: 0.45, TRAIN: 0.15, VALIDATION: 0.12, TEST: 0.28}
-# Two sites sent autism only: there, the site tells the diagnosis.
+# Two sites sent subjects with autism only, so the site reveals the diagnosis.
 ONE_DIAGNOSIS = {"site 6": PRETRAIN, "site 18": PRETRAIN}
 
 
@@ -35,7 +35,7 @@ def build(cache: Path, folder: Path | None = None) -> Dataset:
         folder: the folder that holds anatomy.csv; PMRL_ABIDE by default.
 
     Raises:
-        UserError: the folder or a file is missing, or a table is not what was expected.
+        UserError: the folder or a file is missing, or a table has unexpected content.
     """
     folder = locate(folder)
     participants, anatomy, anatomy_rating, scan_rating = (_read(folder / name) for name in TABLES)
@@ -56,10 +56,10 @@ def build(cache: Path, folder: Path | None = None) -> Dataset:
     )
     views["phenotype"] = np.stack([participants["age"], participants["sex"] == "F"], axis=1).astype(np.float64)
     # A rating of 0 means that the raters rejected the scan.
-    usable = (anatomy_rating.loc[subjects, "select"] > 0).to_numpy()
-    moved = (scan_rating.loc[subjects, "select"] > 0).to_numpy()
+    anatomy_usable = (anatomy_rating.loc[subjects, "select"] > 0).to_numpy()
+    scan_usable = (scan_rating.loc[subjects, "select"] > 0).to_numpy()
     everyone = np.ones(len(subjects), dtype=bool)
-    present = {**dict.fromkeys(views, usable), "motion": moved, "phenotype": everyone}
+    present = {**dict.fromkeys(views, anatomy_usable), "motion": scan_usable, "phenotype": everyone}
     return Dataset(
         card=CARD,
         items=items(participants),
@@ -73,7 +73,7 @@ def inputs(folder: Path | None = None) -> list[Path]:
     """The files that the store is made from.
 
     Raises:
-        UserError: the folder is not known or incomplete.
+        UserError: the folder is unknown or incomplete.
     """
     folder = locate(folder)
     return [*(folder / name for name in TABLES), *sorted(folder.glob(MOTIONS.format(subject="*")))]
@@ -85,20 +85,20 @@ def locate(folder: Path | None = None) -> Path:
     Raises:
         UserError: neither ``folder`` nor PMRL_ABIDE is given, or a table is missing there.
     """
-    given = folder or os.environ.get(VARIABLE)
-    if not given:
+    location = folder or os.environ.get(VARIABLE)
+    if not location:
         raise UserError(
-            f"abide: the files are not here. Get the IMPAC challenge kit (non-commercial research), and set "
-            f"{VARIABLE} to the folder that holds {TABLES[0]}."
+            f"abide: the folder of its files is not given. Get the IMPAC challenge kit (non-commercial research), and "
+            f"set {VARIABLE} to the folder that has {TABLES[0]}."
         )
     for name in TABLES:
-        if not (Path(given) / name).is_file():
-            raise UserError(f"abide: {Path(given) / name} is missing; expected the files of the IMPAC kit.")
-    return Path(given)
+        if not (Path(location) / name).is_file():
+            raise UserError(f"abide: {Path(location) / name} is missing; expected the files of the IMPAC kit.")
+    return Path(location)
 
 
 def anatomical_views(anatomy: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Cortical thickness (mm) and area (mm²) of 70 regions, and the volumes, from the table of FreeSurfer."""
+    """Cortical thickness (mm) and area (cm²) of 70 regions, and volumes (cm³), from the table of FreeSurfer."""
     kinds = {
         "thickness": [name for name in anatomy if name.endswith("_thickness")],
         "area": [name for name in anatomy if name.endswith("_area")],
@@ -152,15 +152,15 @@ def _read(path: Path) -> pd.DataFrame:
     """A table of the kit by subject.
 
     Raises:
-        UserError: it is no table, has no subjects, or has the same one twice.
+        UserError: it is not a table, has no subjects, or has a subject twice.
     """
     try:
         table = pd.read_csv(path, dtype={"subject_id": str}).set_index("subject_id")
     except (ValueError, KeyError, OSError) as error:
         raise UserError(f"{path}: cannot be read as a table with a column subject_id ({error}).") from error
     if not table.index.is_unique:
-        twice = table.index[table.index.duplicated()][0]
-        raise UserError(f"{path}: subject {twice} stands twice; expected one row per subject.")
+        duplicate = table.index[table.index.duplicated()][0]
+        raise UserError(f"{path}: subject {duplicate} stands twice; expected one row per subject.")
     return table
 
 
@@ -170,7 +170,7 @@ def _require_numbers(path: Path, table: pd.DataFrame, columns: list[str]) -> Non
             raise UserError(f"{path}: the column {name!r} is missing or holds something else than numbers.")
 
 
-# Areas in cm² and volumes in cm³ keep all numbers within the range of the tokens' type.
+# FreeSurfer gives mm, mm² and mm³; areas in cm² and volumes in cm³ stay within the range of the tokens' type.
 UNIT = {"thickness": 1.0, "area": 100.0, "volumes": 1000.0}
 TOKENS = {"thickness": (2, 35), "area": (2, 35), "volumes": (7, 10), "motion": (6, 4), "phenotype": (2, 1)}
 

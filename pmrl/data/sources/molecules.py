@@ -1,6 +1,6 @@
-"""Small organic molecules seen five ways: name, structure, drawing, fingerprint and measured properties.
+"""Small organic molecules in five modalities: name, structure, drawing, fingerprint and measured properties.
 
-Only about half of the molecules have all four properties measured: the others lack that modality.
+Only about half of the molecules have all four properties measured; the others lack that modality.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ PACKAGES = ("chemicals", "pillow", "rdkit", *PICTURE_PACKAGES, *TEXT_PACKAGES)
 
 # Melting and boiling point in K, density in kg/m³, refractive index.
 PROPERTIES = ["Tm", "Tb", "rho", "RI"]
-SAID = {"Tm": "melts {:.0f} K", "Tb": "boils {:.0f} K", "rho": "{:.0f} kg/m³", "RI": "n {:.3f}"}
+WORDS = {"Tm": "melts {:.0f} K", "Tb": "boils {:.0f} K", "rho": "{:.0f} kg/m³", "RI": "n {:.3f}"}
 MEASURED_AT_LEAST = 3
 DRAWING_SIZE, PICTURE_SIZE = 128, 96
 FINGERPRINT_BITS, RADII = 1024, 3
@@ -86,23 +86,23 @@ def build(cache: Path) -> Dataset:
 
 
 def views(table: pd.DataFrame, counts: np.ndarray) -> dict[str, dict[str, bytes | str]]:
-    """What figures show; ``counts`` are fingerprints of 256 cells."""
-    shown = {
+    """Views for figures; ``counts`` are the fingerprints in 256 cells, (molecules, 256)."""
+    by_modality = {
         "name": table["caption"],
         "structure": table["smiles"],
         "drawing": [draw(smiles, PICTURE_SIZE) for smiles in table["smiles"]],
         "fingerprint": [cells(of_molecule, 32) for of_molecule in counts],
         "properties": [describe(row) for row in table[PROPERTIES].to_dict("records")],
     }
-    return {modality: dict(zip(table["id"], of_items, strict=True)) for modality, of_items in shown.items()}
+    return {modality: dict(zip(table["id"], of_items, strict=True)) for modality, of_items in by_modality.items()}
 
 
 def describe(properties: dict[str, float]) -> str:
-    """The measured properties in words; those that are not known are left out.
+    """The measured properties in words, without unknown ones.
 
-    The spaces within a part do not break, so that figures keep a number and its unit in one line.
+    Spaces within a property are non-breaking, so that figures keep a number and its unit on one line.
     """
-    known = [SAID[name].format(value) for name, value in properties.items() if np.isfinite(value)]
+    known = [WORDS[name].format(value) for name, value in properties.items() if np.isfinite(value)]
     return ", ".join(part.replace(" ", "\u00a0") for part in known)
 
 
@@ -110,8 +110,8 @@ def read_table() -> pd.DataFrame:
     """One row per distinct molecule with at least three measured properties.
 
     Returns:
-        Columns id (registry number), caption (name), smiles, the four properties (not a number where
-        unmeasured), label (functional group), group (scaffold, or functional group of chains) and split.
+        Columns id (CAS registry number), caption (name), smiles, the four properties (NaN where unmeasured),
+        label (functional group), group (scaffold, or functional group of chains) and split.
     """
     import chemicals
     from rdkit import Chem, rdBase
@@ -161,7 +161,7 @@ def draw(smiles: str, size: int) -> bytes:
     from rdkit.Chem.Draw import rdMolDraw2D
 
     canvas = rdMolDraw2D.MolDraw2DCairo(size, size)
-    canvas.drawOptions().padding = 0.05
+    canvas.drawOptions().padding = 0.05  # type: ignore[assignment] # the stubs give it another type
     rdMolDraw2D.PrepareAndDrawMolecule(canvas, Chem.MolFromSmiles(smiles))
     canvas.FinishDrawing()
     return canvas.GetDrawingText()
@@ -188,15 +188,15 @@ def fingerprints(structures: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _structures(folder: Path, wanted: set[str]) -> dict[str, str]:
-    """SMILES by registry number from the identifier tables; the curated small table has the last word."""
-    found = {}
+    """{registry number: SMILES} from the identifier tables; the small, curated table takes precedence."""
+    structures = {}
     for name in ("chemical identifiers pubchem large.tsv", "chemical identifiers pubchem small.tsv"):
         with (folder / name).open(encoding="utf-8") as lines:
             for line in lines:
                 _, number, _, _, smiles, _ = line.split("\t", 5)
                 if number in wanted:
-                    found[number] = smiles
-    return found
+                    structures[number] = smiles
+    return structures
 
 
 CARD = Card(
