@@ -8,6 +8,8 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check
 CORES ?= all
 CONFIG ?= config/config.yaml
 export PATH := $(BIN):$(PATH)
+# Snakemake keeps a cache in the home folder; where that cannot be written, it goes here.
+export XDG_CACHE_HOME := $(shell test -w "$$HOME" && echo "$${XDG_CACHE_HOME:-$$HOME/.cache}" || echo "$(CURDIR)/.snakemake/cache")
 
 .PHONY: reproduce test lint format manual lock benchmark tune report clean
 

@@ -21,8 +21,8 @@ class AllPairs(Method):
     class Hyperparameters(Method.Hyperparameters):
         """``temperature`` is the initial value of the learnable one; ``label_smoothing`` is that of the loss."""
 
-        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
-        label_smoothing: float = searched(0.0, 0.1)
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
+        label_smoothing: float = searched(0.0, 0.1, at_least=0, below=1)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)

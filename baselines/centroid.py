@@ -25,7 +25,7 @@ class Centroid(Method):
     class Hyperparameters(Method.Hyperparameters):
         """``temperature`` is the initial value of the learnable temperature."""
 
-        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)

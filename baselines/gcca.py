@@ -69,8 +69,8 @@ class Gcca(Method):
             directions: number of shared variables (at most the network's dimension).
         """
 
-        ridge: float = searched(0.1, 0.01, 0.3, 1.0, 10.0)
-        directions: int = searched(128, 32, 64)
+        ridge: float = searched(0.1, 0.01, 0.3, 1.0, 10.0, at_least=0)
+        directions: int = searched(128, 32, 64, at_least=1)
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
         """A network with linear encoders."""

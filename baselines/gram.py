@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pmrl.errors import ArgumentError
-from pmrl.method import Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched
+from pmrl.method import Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched, value
 from pmrl.spectral import gram_factors, safe_reciprocal, widen
 
 
@@ -27,9 +27,9 @@ class Gram(Method):
     class Hyperparameters(Method.Hyperparameters):
         """Defaults are the paper's."""
 
-        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
-        label_smoothing: float = 0.1
-        matching_weight: float = searched(0.1, 0.05, 0.3)
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
+        label_smoothing: float = value(0.1, at_least=0, below=1)
+        matching_weight: float = searched(0.1, 0.05, 0.3, at_least=0)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)

@@ -28,8 +28,8 @@ class SigmoidPairs(Method):
     class Hyperparameters(Method.Hyperparameters):
         """Initial values of the learnable ``scale`` t and ``bias`` b."""
 
-        scale: float = searched(10.0, 5.0, 20.0)
-        bias: float = searched(-10.0, -5.0)
+        scale: float = searched(10.0, 5.0, 20.0, above=0)
+        bias: float = searched(-10.0, -5.0, at_least=-100, at_most=100)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)

@@ -24,10 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pmrl.errors import UserError
 from pmrl.method import Embeddings, Method, Temperature, searched
-
-NEGATIVES = ("shuffled", "together")
 
 
 class Symile(Method):
@@ -38,17 +35,13 @@ class Symile(Method):
     color = "#4B0092"
 
     class Hyperparameters(Method.Hyperparameters):
-        """``temperature`` is the initial value of the learnable temperature; ``negatives`` is one of ``NEGATIVES``."""
+        """``temperature`` is the initial value of the learnable temperature; ``negatives`` is as described above."""
 
-        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
-        negatives: str = searched("shuffled", "together")
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
+        negatives: str = searched("shuffled", "together", choices=("shuffled", "together"))
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
-        if hyperparameters.negatives not in NEGATIVES:
-            raise UserError(
-                f"Symile has no negatives {hyperparameters.negatives!r}. Valid negatives: {', '.join(NEGATIVES)}."
-            )
         self.temperature = Temperature(hyperparameters.temperature)
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:

@@ -15,16 +15,19 @@ class Template(Method):
 
     title = "Template"
     reference = "authors, year, where to find it"
-    color = "#999999"
+    color = "#A6761D"
 
     class Hyperparameters(Method.Hyperparameters):
-        """Values that a config may override, each with its default and the other values that tuning tries."""
+        """Values that a config may override: the default, the other values that tuning tries, and which are allowed.
 
-        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+        ``value(0.1, at_least=0, below=1)`` declares one that tuning leaves alone.
+        """
+
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)
-        self.temperature = Temperature(hyperparameters.temperature)  # the method's own learnable parameters
+        self.temperature = Temperature(hyperparameters.temperature)  # parameters of its own are made here
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """Named scalar terms, already weighted; ``embeddings.mask()`` says which modalities are present."""

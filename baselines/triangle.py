@@ -19,7 +19,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from pmrl.method import Card, Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched
+from pmrl.method import Card, Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched, value
 
 # A triangle of less than half this area counts as flat and has no gradient: that of the root is infinite at 0.
 FLAT = 1e-4
@@ -35,10 +35,10 @@ class Triangle(Method):
     class Hyperparameters(Method.Hyperparameters):
         """``cosine_weight`` is α of the score; the rest are the paper's."""
 
-        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
-        label_smoothing: float = 0.1
-        matching_weight: float = searched(0.1, 0.05, 0.3)
-        cosine_weight: float = searched(1.0, 0.0, 0.3, 3.0)
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
+        label_smoothing: float = value(0.1, at_least=0, below=1)
+        matching_weight: float = searched(0.1, 0.05, 0.3, at_least=0)
+        cosine_weight: float = searched(1.0, 0.0, 0.3, 3.0, at_least=0)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)

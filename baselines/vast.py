@@ -10,7 +10,7 @@ from itertools import chain, combinations
 import torch
 from torch import Tensor
 
-from pmrl.method import Embeddings, Method, Temperature, info_nce, instance_matching, searched
+from pmrl.method import Embeddings, Method, Temperature, info_nce, instance_matching, searched, value
 
 
 class Vast(Method):
@@ -23,10 +23,10 @@ class Vast(Method):
     class Hyperparameters(Method.Hyperparameters):
         """Defaults are the paper's; beyond ``maximum_subsets``, only single modalities and the full set are used."""
 
-        temperature: float = searched(0.07, 0.05, 0.1, 0.2)
-        label_smoothing: float = 0.1
-        matching_weight: float = searched(0.1, 0.05, 0.3)
-        maximum_subsets: int = 32
+        temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
+        label_smoothing: float = value(0.1, at_least=0, below=1)
+        matching_weight: float = searched(0.1, 0.05, 0.3, at_least=0)
+        maximum_subsets: int = value(32, at_least=1)
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         super().__init__(hyperparameters)

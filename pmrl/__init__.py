@@ -6,7 +6,7 @@ Importing this package is cheap: nothing here imports torch before it is used.
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["spectrum"]
+__all__ = ["load_records", "spectrum"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,4 +14,8 @@ def __getattr__(name: str) -> Any:
         from pmrl.spectral import spectrum
 
         return spectrum
+    if name == "load_records":
+        from pmrl.reporting.load import load_records
+
+        return load_records
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,13 +12,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmrl import discovery
 from pmrl.discovery import ROOT
 from pmrl.errors import UserError
-from pmrl.records import FOUNDATION, MAIN
+from pmrl.records import FOUNDATION, MAIN, REGIMES
 from pmrl.study.config import DEFAULT_CONFIG, load_config
 from pmrl.study.plan import foundation_settings, run_settings, study_settings
 
@@ -30,9 +31,13 @@ TRACEBACK = "PMRL_TRACEBACK"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the sign shows a question mark
     options = vars(parser().parse_args(arguments))
     command = options.pop("command")
     try:
+        require_own_checkout()
         command(**options)
     except UserError as error:
         hint = f" ({TRACEBACK}=1 shows where.)" if error.__cause__ and not os.environ.get(TRACEBACK) else ""
@@ -44,6 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return failed("interrupted", status=130)
     return 0
+
+
+def require_own_checkout() -> None:
+    """Check that in a checkout of the project it is this checkout's code that runs.
+
+    Raises:
+        UserError: the installed package belongs to another folder, so that edits here would change nothing.
+    """
+    here = Path.cwd()
+    if (here / "pmrl" / "cli.py").is_file() and here.resolve() != ROOT:
+        raise UserError(
+            f"{here}: this folder has its own code, but the installed package belongs to {ROOT}. Install this one, "
+            "`pip install --no-deps -e .`, or use its own environment."
+        )
 
 
 def failed(message: str, status: int = 2) -> int:
@@ -67,10 +86,10 @@ def parser() -> argparse.ArgumentParser:
     sub = command("prepare", prepare, "Build the feature stores of data sets.")
     sub.add_argument("datasets", nargs="+", metavar="NAME", help="a built-in data set or one of your own")
     sub.add_argument("--folder", default="", help="folder with the files of a data set that no package contains")
-    sub.add_argument("--data", type=Path, default=Path("results/data"), help="feature stores (%(default)s)")
+    sub.add_argument("--data", type=path, default=Path("results/data"), help="feature stores (%(default)s)")
 
     sub = command("check", check, "Check and describe one of your own data cards, without writing anything.")
-    sub.add_argument("card", type=Path, metavar="CARD")
+    sub.add_argument("card", type=path, metavar="CARD")
 
     command("list", list_names, "List data sets, methods, tables and figures.")
     command("manual", manual, "Print the manual of the config, config/README.md.")
@@ -84,8 +103,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--variant", nargs="+", default=[MAIN], help="one or more names (%(default)s)", metavar="NAME")
 
     sub = command("collect", collect, "Gather finished runs into records.parquet and its companions.")
-    sub.add_argument("runs", nargs="*", type=Path, help="run folders")
-    sub.add_argument("--sweeps", nargs="*", type=Path, default=[], metavar="FILE", help="sweeps")
+    sub.add_argument("runs", nargs="*", type=path, help="run folders")
+    sub.add_argument("--sweeps", nargs="*", type=path, default=[], metavar="FILE", help="sweeps")
     study_options(sub)
 
     sub = command("tune", tune, "Search a method's hyper-parameters on the validation split.")
@@ -109,11 +128,14 @@ def parser() -> argparse.ArgumentParser:
     sub = command("table", table, "Write one table from the records.")
     sub.add_argument("name", metavar="NAME")
     study_options(sub)
+    sub.add_argument("--output", type=path, help="folder to write to (tables/ in the results folder)")
 
     sub = command("figure", figure, "Draw one figure from the records.")
     sub.add_argument("name", metavar="NAME")
     study_options(sub)
+    sub.add_argument("--output", type=path, help="folder to write to (figures/ in the results folder)")
     sub.add_argument("--rival", help="the method to compare PMRL with, instead of GRAM")
+    sub.add_argument("--regime", choices=list(REGIMES), help="the regime to draw, where a figure shows one")
     return top
 
 
@@ -131,15 +153,20 @@ def run_options(sub: argparse.ArgumentParser) -> None:
 def study_options(sub: argparse.ArgumentParser, settings: bool = True) -> None:
     """Add the options that say where a command gets its settings and folders from."""
     source = sub.add_mutually_exclusive_group()
-    source.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
+    source.add_argument("--config", type=path, default=DEFAULT_CONFIG, help="config file (%(default)s)")
     if settings:
         source.add_argument(
             "--settings",
             type=json_object,
             help="the settings as JSON, instead of a config; for `train`, of each variant",
         )
-    sub.add_argument("--results", type=Path, help="results folder (default: the config's)")
-    sub.add_argument("--data", type=Path, help="feature stores (default: the config's)")
+    sub.add_argument("--results", type=path, help="results folder (default: the config's)")
+    sub.add_argument("--data", type=path, help="feature stores (default: the config's)")
+
+
+def path(text: str) -> Path:
+    """A path given on the command line; ``~`` is the home folder also where no shell has expanded it."""
+    return Path(text).expanduser()
 
 
 def natural(text: str) -> int:
@@ -365,17 +392,26 @@ def report(config: Path, results: Path | None, data: Path | None) -> None:
     print(html.write(study, config, results / "report.html"))
 
 
-def table(name: str, config: Path, settings: dict[str, Any] | None, results: Path | None, data: Path | None) -> None:
+def table(
+    name: str,
+    output: Path | None,
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
     """Write one table."""
     from pmrl.reporting.write_table import write_table
 
     study, results, data = studied(None if settings else config, results, data)
-    write_table(name, results, results / "tables", settings or described(study), data)
+    write_table(name, results, output or results / "tables", settings or described(study), data)
 
 
 def figure(
     name: str,
+    output: Path | None,
     rival: str | None,
+    regime: str | None,
     config: Path,
     settings: dict[str, Any] | None,
     results: Path | None,
@@ -385,8 +421,8 @@ def figure(
     from pmrl.reporting.write_figure import write_figure
 
     study, results, data = studied(None if settings else config, results, data)
-    options = {"rival": rival} if rival else {}
-    write_figure(name, results, results / "figures", settings or described(study), data, **options)
+    options = {key: value for key, value in (("rival", rival), ("regime", regime)) if value}
+    write_figure(name, results, output or results / "figures", settings or described(study), data, **options)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,30 @@ import ast
 from pathlib import Path
 
 from pmrl.errors import UserError
+from pmrl.records import ALL_MODALITIES, FOUNDATION, MAIN, OTHERS, PROPOSED, RAW_FEATURES
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINES = ROOT / "baselines"
 OWN_DATA = Path("datasets")
 SKIPPED_PREFIXES = ("_", "template_")
+# Names that stand for something else in the folders of runs and in the columns of the records.
+RESERVED_NAMES = (PROPOSED, FOUNDATION, MAIN, RAW_FEATURES, ALL_MODALITIES, OTHERS)
 
 
 def method_files() -> dict[str, Path]:
-    """Every method's name and the file that defines it: PMRL first, then the baselines by name."""
-    return {"pmrl": ROOT / "pmrl" / "objective.py", **{name: BASELINES / f"{name}.py" for name in plug_ins(BASELINES)}}
+    """Every method's name and the file that defines it: PMRL first, then the baselines by name.
+
+    Raises:
+        UserError: a baseline has a name that stands for something else in the results.
+    """
+    baselines = {name: BASELINES / f"{name}.py" for name in plug_ins(BASELINES)}
+    for name, path in baselines.items():
+        if name.lower() in RESERVED_NAMES:
+            raise UserError(
+                f"{path}: the name {name!r} stands for something else in the results. Rename the file; no method may "
+                f"be called {', '.join(RESERVED_NAMES)}."
+            )
+    return {PROPOSED: ROOT / "pmrl" / "objective.py", **baselines}
 
 
 def method_file(name: str) -> Path:

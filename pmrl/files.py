@@ -26,6 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        temporary.chmod(0o666 & ~_umask())  # some libraries write files that only their owner may read
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise UserError(
@@ -34,6 +35,13 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """What the user takes from the permissions of new files."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def sha256(*paths: Path) -> str:
@@ -46,17 +54,37 @@ def sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML without running code, and refuses equal keys, of which the last would silently win."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line, found = key.start_mark.line + 1, (key.tag, key.value)
+                if found in lines:
+                    raise yaml.YAMLError(
+                        f"line {line}: the key {key.value!r} is already in line {lines[found]}, and a key can have "
+                        "only one value; remove or rename one of them"
+                    )
+                lines[found] = line
+        return node
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
-        UserError: the file is missing or is not YAML.
+        UserError: the file is missing, is not YAML, or has a key twice in one place.
     """
     try:
-        return yaml.safe_load(Path(path).read_text())
+        return yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Loader)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8 ({error}); save it as UTF-8.") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path}: not valid YAML: {error}.") from error
 
 
@@ -79,4 +107,4 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as JSON, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pmrl.errors import UserError
-from pmrl.method import Embeddings, Method, info_nce, instance_matching, searched
+from pmrl.method import Embeddings, Method, info_nce, instance_matching, searched, value
 from pmrl.spectral import inner_products, spectrum
 
 QUERIES_AT_ONCE = 64
@@ -100,21 +99,16 @@ class Pmrl(Method):
             matching_weight: weight of IM.
             direction_contrast_weight: weight of :func:`direction_contrast`, our addition. Off by default; training
                 from random weights needs it (docs/from_scratch.md).
-            score: one of ``SCORES``.
+            score: which of ``SCORES`` is the method's own.
         """
 
-        alignment_temperature: float = searched(0.5, 0.05, 0.1, 0.2, 1.0)
-        instance_temperature: float = searched(0.1, 0.05, 0.2)
-        alignment_weight: float = 1.0
-        regularization_weight: float = 1.0
-        matching_weight: float = searched(0.1, 0.05, 0.3)
-        direction_contrast_weight: float = 0.0
-        score: str = "leading_direction"
-
-    def __init__(self, hyperparameters: Hyperparameters) -> None:
-        super().__init__(hyperparameters)
-        if hyperparameters.score not in SCORES:
-            raise UserError(f"PMRL has no score {hyperparameters.score!r}. Valid scores: {', '.join(SCORES)}.")
+        alignment_temperature: float = searched(0.5, 0.05, 0.1, 0.2, 1.0, above=0)
+        instance_temperature: float = searched(0.1, 0.05, 0.2, above=0)
+        alignment_weight: float = value(1.0, at_least=0)
+        regularization_weight: float = value(1.0, at_least=0)
+        matching_weight: float = searched(0.1, 0.05, 0.3, at_least=0)
+        direction_contrast_weight: float = value(0.0, at_least=0)
+        score: str = value("leading_direction", choices=("leading_direction", "centroid", "singular_value", "fused"))
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """The three terms over the present modalities; a term of weight 0 is left out."""

@@ -20,7 +20,8 @@
     item (id), value (percent; the mean over the items is the measure).
 ``methods.json``: {method: {title, reference, color, variants: [names], parameters: {dataset: {"encoders", "fused",
     "matching": number}}}}.
-``data/<dataset>/card.yaml``, ``items.parquet``, ``views.parquet``: the feature store.
+``data/<dataset>/card.yaml``, ``items.parquet``, ``views.parquet``: the feature store. Items have the columns
+    ``ITEM_COLUMNS`` and perhaps ``OPTIONAL_ITEM_COLUMNS``: instance (items of one instance are views of one thing).
 ``costs.parquet``: method, modalities (int, their number k), parameters (int), step_milliseconds, epoch_seconds,
     peak_megabytes.
 ``sweep.parquet``, one row per trained setting of PMRL:
@@ -67,6 +68,7 @@ CORRUPTIONS = (GAUSSIAN, MISSING, MISSING_TRAINING, MISMATCHED)
 
 # Columns.
 ITEM_COLUMNS = ("id", "group", "label", "split", "caption")
+OPTIONAL_ITEM_COLUMNS = ("instance",)
 RUN = ["dataset", "method", "variant", "regime", "seed"]
 TASK = ["score", "reranked", "query", "gallery"]
 CONDITION = ["corruption", "level", "folds"]

@@ -1,15 +1,79 @@
-"""Arrays of features in the form of the store: cut into tokens, without constant columns."""
+"""Arrays of features in the form of the store: cut into tokens, without constant columns, in a type that holds them."""
+
+from collections.abc import Iterator
 
 import numpy as np
+
+# A feature whose deviation is at most this part of its largest magnitude is constant: float32 resolves hardly more.
+RESOLUTION = 1e-6
+# Tokens are kept as float16 if no column changes by more than this part of its deviation.
+HALF_ERROR = 0.01
+BLOCK = 64  # columns that are converted at a time
 
 
 def cut(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Cut feature vectors (instances, columns) into tokens (instances, *shape), padded with zeros."""
     padding = shape[0] * shape[1] - values.shape[1]
-    return np.pad(values, ((0, 0), (0, padding))).reshape(len(values), *shape)
+    padded = np.pad(values, ((0, 0), (0, padding))) if padding else values
+    return padded.reshape(len(values), *shape)
+
+
+def zero_where_absent(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """``values`` (items, …) with zeros in the rows that are not ``present`` (items,); the same array if all are."""
+    if present.all():
+        return values
+    return np.where(present.reshape(-1, *(1,) * (values.ndim - 1)), values, 0)
 
 
 def varying(pooled: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
     """The columns of ``pooled`` that are not constant over the present rows."""
     rows = pooled if present is None else pooled[present]
     return pooled[:, rows.min(axis=0) != rows.max(axis=0)]
+
+
+def deviations(values: np.ndarray, noise: float = 0.0) -> np.ndarray:
+    """Standard deviation of each column of ``values`` (rows, columns), float64; 0 where the column is constant.
+
+    What is constant is judged relative to the column's own magnitude, so that units do not matter.
+
+    Args:
+        values: float64, at least one row.
+        noise: a smaller deviation is rounding noise of the encoder, so the column is constant; see
+            `pmrl.data.dataset.Modality`.
+    """
+    deviation = values.std(axis=0)
+    magnitude = np.maximum(values.max(axis=0), -values.min(axis=0))
+    smallest = max(noise, float(np.finfo(np.float32).tiny))
+    return np.where((deviation <= RESOLUTION * magnitude) | (deviation < smallest), 0, deviation)
+
+
+def column_blocks(count: int) -> Iterator[slice]:
+    """Slices of at most ``BLOCK`` columns that cover ``count`` columns, so that conversions need little memory."""
+    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
+
+
+def real_tokens(tokens: np.ndarray) -> np.ndarray:
+    """(items,) int32: the number of tokens up to the last one that is not all zeros."""
+    filled = np.stack([tokens[:, token].any(axis=1) for token in range(tokens.shape[1])], axis=1)
+    return np.where(filled, np.arange(1, tokens.shape[1] + 1, dtype=np.int32), 0).max(axis=1).astype(np.int32)
+
+
+def half_suffices(tokens: np.ndarray, present: np.ndarray) -> bool:
+    """Whether float16 holds ``tokens`` without loss: see ``HALF_ERROR``.
+
+    Args:
+        tokens: (items, tokens, width), finite where present; tokens of zeros are padding and do not count.
+        present: (items,) bool.
+    """
+    if tokens.dtype == np.float16:
+        return True
+    for token in range(tokens.shape[1]):
+        rows = np.flatnonzero(present & tokens[:, token].any(axis=1))
+        for block in column_blocks(tokens.shape[2]) if len(rows) else ():
+            values = tokens[rows, token, block].astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                error = np.abs(values - values.astype(np.float16)).max(axis=0)
+                deviation = deviations(values)
+            if (~np.isfinite(error) | ((error > HALF_ERROR * deviation) & (deviation > 0))).any():
+                return False
+    return True

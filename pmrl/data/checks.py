@@ -1,24 +1,29 @@
 """The rules that every data set must keep, whether it comes from a package registry or from a user."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from pmrl.data.arrays import RESOLUTION, column_blocks
 from pmrl.errors import UserError
-from pmrl.records import ITEM_COLUMNS, KINDS, PRETRAIN, SPLITS
+from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SPLITS
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
 
 # A feature that singles out a class of at least this size exactly is taken for the label.
 LEAK_CLASS_SIZE = 10
-LARGEST_TOKEN = float(np.finfo(np.float16).max)
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
-def check(dataset: "Dataset") -> None:
+def check(dataset: "Dataset", files: Mapping[str, str] | None = None) -> None:
     """Test every rule of a data set.
+
+    Args:
+        dataset: with arrays of the right shapes, see `check_shapes`.
+        files: {modality: the file that its features come from}, for messages.
 
     Raises:
         UserError: the first rule that is broken, naming the data set, the modality and the row or column.
@@ -33,11 +38,11 @@ def check(dataset: "Dataset") -> None:
         )
     check_kinds(dataset)
     check_views(dataset)
-    check_shapes(dataset)
     ids = dataset.items["id"].to_numpy()
     for modality in dataset.modalities:
         where, present = f"{name}: modality {modality!r}", dataset.present[modality]
-        check_modality(where, dataset.pooled[modality], dataset.tokens[modality], present, dataset.items)
+        file = (files or {}).get(modality, where)
+        check_modality(file, dataset.pooled[modality], dataset.tokens[modality], present, dataset.items)
         check_pretraining(where, present, dataset.items)
     counts = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0)
     if (counts == 0).any():
@@ -64,7 +69,7 @@ def check_modality(
     check_finite(where, pooled, ids)
     check_finite(f"{where}, tokens", tokens, ids)
     check_columns(where, pooled, present, items)
-    check_leaks(f"{where}, tokens", tokens.reshape(len(ids), -1)[present], items, present)
+    check_leaks(f"{where}, tokens", _rows(tokens.reshape(len(ids), -1), present), items, present)
 
 
 def check_pretraining(where: str, present: np.ndarray, items: pd.DataFrame) -> None:
@@ -146,16 +151,37 @@ def check_shapes(dataset: "Dataset") -> None:
                 raise UserError(f"{where}: found {shape[0]} rows, expected {count}, one per item.")
             if 0 in shape[1:]:
                 raise UserError(f"{where}: found the shape {shape}; every item needs at least one number.")
-        tokens = np.abs(dataset.tokens[modality])
-        if (tokens[np.isfinite(tokens)] > LARGEST_TOKEN).any():
-            raise UserError(
-                f"{dataset.card.name}: modality {modality!r}: a token has a value beyond {LARGEST_TOKEN:,.0f}, the "
-                "largest number that its storage type holds; give the modality in a larger unit."
+        if modality in dataset.lengths:
+            where = f"{dataset.card.name}: modality {modality!r}"
+            check_lengths(
+                where, dataset.lengths[modality], dataset.tokens[modality].shape[1], dataset.present[modality]
             )
+
+
+def check_lengths(where: str, lengths: np.ndarray, most: int, present: np.ndarray) -> None:
+    """Test that ``lengths`` has a number of tokens, 1 to ``most``, for every item that is ``present``.
+
+    Raises:
+        UserError: naming the row of the item, counted from 0.
+    """
+    if lengths.shape != present.shape or lengths.dtype.kind not in "iu":
+        raise UserError(
+            f"{where}: lengths has the shape {lengths.shape} and the type {lengths.dtype}, expected one whole number "
+            "for each item."
+        )
+    wrong = present & ((lengths < 1) | (lengths > most))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise UserError(
+            f"{where}: row {row} (counted from 0) has {lengths[row]} tokens that are not padding, expected 1 to {most}"
+            "; correct its length, or mark the modality as absent for this item."
+        )
 
 
 def check_items(where: str, items: pd.DataFrame) -> None:
     """Test the table of items: its columns, unique non-empty ids, non-empty groups, and known splits by group.
+
+    Instances are optional; each belongs to one group, and so to one split.
 
     Raises:
         UserError: naming the column or the item.
@@ -163,47 +189,68 @@ def check_items(where: str, items: pd.DataFrame) -> None:
     missing = [column for column in ITEM_COLUMNS if column not in items.columns]
     if missing:
         raise UserError(f"{where}: the items table has no column {missing[0]!r}; it needs {', '.join(ITEM_COLUMNS)}.")
-    for column in ITEM_COLUMNS:
+    for column in given_columns(items):
         wrong = [not isinstance(value, str) for value in items[column]]
         if any(wrong):
             row = wrong.index(True)
             raise UserError(
-                f"{where}: column {column!r} of the items table, row {row}: "
-                f"found {items[column].iloc[row]!r}, expected text."
+                f"{where}: column {column!r} of the items table, row {row}: found "
+                f"{items[column].iloc[row]!r}, expected text (rows are counted from 0)."
             )
     check_given(where, items)
     if items["id"].duplicated().any():
         duplicate = items["id"][items["id"].duplicated()].iloc[0]
-        raise UserError(f"{where}: id {duplicate!r} stands twice in the items table; every id must be unique.")
+        raise UserError(f"{where}: id {duplicate!r} appears twice in the items table; every id must be unique.")
     unknown = set(items["split"]) - set(SPLITS)
     if unknown:
         raise UserError(
             f"{where}: unknown split {sorted(unknown)[0]!r} in the items table; the splits are {', '.join(SPLITS)}."
         )
-    splits_per_group = items.groupby("group")["split"].nunique()
-    if (splits_per_group > 1).any():
-        group = splits_per_group.index[splits_per_group > 1][0]
-        splits = ", ".join(sorted(set(items.loc[items["group"] == group, "split"])))
+    _check_within(where, items, "group", "split")
+    if "instance" in items:
+        _check_within(where, items, "instance", "split")
+        _check_within(where, items, "instance", "group")
+
+
+def given_columns(items: pd.DataFrame) -> list[str]:
+    """The columns of a table of items: all required ones, and the optional ones that it has."""
+    return [*ITEM_COLUMNS, *(column for column in OPTIONAL_ITEM_COLUMNS if column in items)]
+
+
+def _check_within(where: str, items: pd.DataFrame, inner: str, outer: str) -> None:
+    """Test that no ``inner``, such as a group, is in two of ``outer``, such as splits.
+
+    Raises:
+        UserError: naming the first that is.
+    """
+    counts = items.groupby(inner)[outer].nunique()
+    if (counts > 1).any():
+        name = counts.index[counts > 1][0]
+        found = ", ".join(sorted(set(items.loc[items[inner] == name, outer])))
         raise UserError(
-            f"{where}: group {group!r} appears in more than one split ({splits}); "
-            "put all items of a group into one split."
+            f"{where}: {inner} {name!r} appears in more than one {outer} ({found}); "
+            f"put all items of {'an' if inner == 'instance' else 'a'} {inner} into one {outer}."
         )
 
 
 def check_given(where: str, items: pd.DataFrame) -> None:
-    """Test that every item has an id and a group; items with an empty group would all share one group.
+    """Test that every item has an id, a group and, if there are any, an instance; empty ones would be one and the same.
 
     Raises:
         UserError: naming the column and the row, counted from 0.
     """
-    remedies = {"id": "give every item an id of its own", "group": "an item that resembles no other takes its id"}
-    for column, remedy in remedies.items():
+    remedies = {
+        "id": "give every item an id of its own",
+        "group": "an item that resembles no other takes its id",
+        "instance": "an item that is alone takes its id",
+    }
+    for column in (name for name in remedies if name in items):
         empty = (items[column].str.strip() == "").to_numpy()
         if empty.any():
             row = int(empty.argmax())
             raise UserError(
                 f"{where}: column {column!r} of the items table, row {row}: found {items[column].iloc[row]!r}, "
-                f"expected a name; {remedy}."
+                f"expected a name; {remedies[column]} (rows are counted from 0)."
             )
 
 
@@ -218,8 +265,8 @@ def check_finite(where: str, array: np.ndarray, ids: np.ndarray) -> None:
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise UserError(
-            f"{where}: item {ids[row]!r}, column {column}: found {flat[row, column]}, expected a finite number; "
-            "fix it, or mark the modality as absent for this item."
+            f"{where}: item {ids[row]!r}, column {column}: found {flat[row, column]}, expected a finite number "
+            "(columns are counted from 0); fix it, or mark the modality as absent for this item."
         )
 
 
@@ -229,13 +276,15 @@ def check_columns(where: str, pooled: np.ndarray, present: np.ndarray, items: pd
     Raises:
         UserError: naming the column by its number, counted from 0.
     """
-    values = pooled[present]
+    values = _rows(pooled, present)
     if len(values) < 2:
         raise UserError(f"{where}: present for {len(values)} items; expected at least 2.")
     constant = values.min(axis=0) == values.max(axis=0)
     if constant.any():
+        column = int(constant.argmax())
         raise UserError(
-            f"{where}: column {constant.argmax()} is constant over all items and carries no information; remove it."
+            f"{where}: column {column} is constant over all items (it is {values[0, column]:g} as float32; columns are "
+            "counted from 0) and carries no information; remove it."
         )
     check_leaks(where, values, items, present)
 
@@ -252,42 +301,101 @@ def check_leaks(where: str, values: np.ndarray, items: pd.DataFrame, present: np
     Raises:
         UserError: naming the column by its number, counted from 0.
     """
-    # Strictly rising or falling with the row: a row number or an id, not a measurement.
-    if len(values) >= LEAK_CLASS_SIZE:
-        steps = np.diff(values.astype(np.float64), axis=0)
-        ordered = (steps > 0).all(axis=0) | (steps < 0).all(axis=0)
-        if ordered.any():
-            raise UserError(
-                f"{where}: column {ordered.argmax()} rises or falls with every row like a row number; "
-                "an id must not be a feature. Remove it."
-            )
+    numbered = row_numbers(values, np.flatnonzero(present))
+    if numbered.any():
+        raise UserError(
+            f"{where}: column {numbered.argmax()} rises or falls by the same step with every row like a row number "
+            "(columns are counted from 0); an id must not be a feature. Remove it."
+        )
     labels = items["label"].to_numpy()[present]
     column, label = label_leak(values, labels)
     if column is not None:
         raise UserError(
-            f"{where}: column {column} has one value for every item of label {label!r} and never elsewhere: "
-            "it is the label in disguise. Remove it."
+            f"{where}: column {column} has one value for every item of label {label!r} and never elsewhere: it is the "
+            "label in disguise (columns are counted from 0). Remove it."
         )
 
 
-def label_leak(values: np.ndarray, labels: np.ndarray) -> tuple[int | None, str | None]:
-    """The first column that is constant within a class and never takes that value elsewhere.
+def row_numbers(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which columns are an arithmetic progression, up to rounding; a sorted measurement has steps of many sizes.
 
     Args:
-        values: (instances, columns).
-        labels: (instances,); classes of fewer than 10 instances are not judged.
+        values: (present items, columns).
+        rows: (present items,) their rows in the table of items; numbers may count all items or the present ones.
+
+    Returns:
+        (columns,) bool; none if there are fewer than 10 items.
+    """
+    if len(values) < LEAK_CLASS_SIZE:
+        return np.zeros(values.shape[1], dtype=bool)
+    rounding = max(RESOLUTION, float(np.finfo(values.dtype).eps)) if values.dtype.kind == "f" else RESOLUTION
+    first, last = values[0].astype(np.float64), values[-1].astype(np.float64)
+
+    def follows(columns: np.ndarray, at: np.ndarray, places: np.ndarray) -> np.ndarray:
+        rise = last[columns] - first[columns]
+        expected = first[columns] + np.outer((places[at] - places[0]) / (places[-1] - places[0]), rise)
+        step = np.abs(rise) / (len(places) - 1)
+        largest = np.maximum(np.abs(first[columns]), np.abs(last[columns]))
+        deviation = np.abs(values[np.ix_(at, columns)] - expected).max(axis=0)
+        return (step > 0) & (deviation <= np.minimum(rounding * largest, step / 4))
+
+    found = np.zeros(values.shape[1], dtype=bool)
+    for places in (rows, np.arange(len(rows))):
+        # A few rows tell almost all columns apart.
+        few = np.linspace(0, len(rows) - 1, LEAK_CLASS_SIZE).astype(np.int64)
+        candidates = np.flatnonzero(follows(np.arange(values.shape[1]), few, places))
+        for block in column_blocks(len(candidates)):
+            columns = candidates[block]
+            found[columns] |= follows(columns, np.arange(len(rows)), places)
+    return found
+
+
+def label_leak(values: np.ndarray, labels: np.ndarray) -> tuple[int | None, str | None]:
+    """The first column that is constant within a class and never takes that value elsewhere, up to rounding.
+
+    Args:
+        values: (instances, columns), finite.
+        labels: (instances,); classes of fewer than 10 instances are not judged, and instances with an empty label
+            belong to no class.
 
     Returns:
         Column number and label, or (None, None).
     """
-    classes, sizes = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
+    labelled = np.flatnonzero(labels != "")
+    classes, codes, sizes = np.unique(labels[labelled].astype(str), return_inverse=True, return_counts=True)
+    if len(classes) < 2 or sizes.max() < LEAK_CLASS_SIZE:
         return None, None
-    for label in classes[sizes >= LEAK_CLASS_SIZE]:
-        inside = labels == label
-        first = values[inside][0]
-        constant = (values[inside] == first).all(axis=0)
-        leaking = constant & ~(values[~inside] == first).any(axis=0)
-        if leaking.any():
-            return int(leaking.argmax()), str(label)
+    rows = labelled[np.argsort(codes, kind="stable")]
+    for block in column_blocks(values.shape[1]):
+        numbers = values[rows, block]
+        columns = np.ascontiguousarray(numbers.T, dtype=np.result_type(numbers.dtype, np.float32))
+        column, place = _single_valued(columns, sizes)
+        if column is not None:
+            return block.start + column, str(classes[place])
     return None, None
+
+
+def _single_valued(columns: np.ndarray, sizes: np.ndarray) -> tuple[int | None, int | None]:
+    """The first column with a class that has a value of its own, and the class.
+
+    Args:
+        columns: (columns, instances), ordered by class.
+        sizes: (classes,) instances of each.
+    """
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    low, high = (bound.reduceat(columns, starts, axis=1) for bound in (np.minimum, np.maximum))
+    rounding = RESOLUTION * np.maximum(np.abs(low), np.abs(high)).max(axis=1, keepdims=True)
+    constant = (sizes >= LEAK_CLASS_SIZE) & (high - low <= rounding)
+    for column in np.flatnonzero(constant.any(axis=1)):
+        places, ordered = np.flatnonzero(constant[column]), np.sort(columns[column])
+        below = np.searchsorted(ordered, low[column, places] - rounding[column], side="left")
+        up_to = np.searchsorted(ordered, high[column, places] + rounding[column], side="right")
+        own = up_to - below == sizes[places]
+        if own.any():
+            return int(column), int(places[own.argmax()])
+    return None, None
+
+
+def _rows(array: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """The present rows; the same array if all are, which saves a copy."""
+    return array if present.all() else array[present]

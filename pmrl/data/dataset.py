@@ -16,7 +16,14 @@ from pmrl.records import MEASUREMENT, SPLITS
 class Modality:
     """What one modality is.
 
-    ``kind`` is one of `pmrl.records.KINDS`, ``dimension`` that of the pooled vector, ``tokens`` is (number, width).
+    Attributes:
+        description: what it shows.
+        encoder: how the features were made.
+        kind: one of `pmrl.records.KINDS`.
+        dimension: that of the pooled vector.
+        tokens: (number, width).
+        noise: in the unit of the features; a feature that deviates less is rounding noise of an encoder with unused
+            units, and is centred but not scaled.
     """
 
     description: str
@@ -24,6 +31,7 @@ class Modality:
     kind: str = MEASUREMENT
     dimension: int = 0
     tokens: tuple[int, int] = (0, 0)
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,15 @@ class Dataset:
 
     Attributes:
         card: what the data set is.
-        items: columns id, group, label, split, caption (all text); one row per instance.
+        items: columns id, group, label, split, caption and perhaps instance (all text); one row per item.
         pooled: per modality float32 (instances, dimension); zeros where the modality is absent.
-        tokens: per modality float16 (instances, tokens, width); zeros where it is absent.
+        tokens: per modality float16 or, where that would lose something, float32 (instances, tokens, width); zeros
+            where it is absent.
         present: per modality bool (instances,).
         views: {modality: {item id: a small PNG picture or a text}}, read by figures only; figures draw a modality
             without views from its features.
+        lengths: {modality: int32 (instances,), how many tokens of each item are real, the others being padding of
+            zeros}; a modality without lengths has no padding.
     """
 
     card: Card
@@ -68,6 +79,7 @@ class Dataset:
     tokens: dict[str, np.ndarray]
     present: dict[str, np.ndarray]
     views: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
+    lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:

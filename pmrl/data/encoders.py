@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
+
+from pmrl.progress import progress
 
 if TYPE_CHECKING:
     from efficientnet_lite_pytorch import EfficientNet
@@ -23,6 +24,8 @@ SPEECH_PACKAGES = ("transformers",)
 
 PICTURE_ENCODER = "EfficientNet-lite0 (ImageNet), mean of the last feature map; tokens: means of its parts"
 TEXT_ENCODER = "all-MiniLM-L6-v2, mean of the token states; tokens: the first token states"
+# The language model has units that it does not use; their values, up to 1e-7, are rounding noise.
+TEXT_NOISE = 1e-6
 SPEECH_ENCODER = "log-mel spectrogram, mean and deviation in equal time segments; tokens: the segments"
 CHARACTER_ENCODER = "hashed character n-grams (1 to 4), square root of counts; tokens: parts of the string"
 
@@ -108,7 +111,7 @@ def encode_speech(waves: Sequence[np.ndarray], rate: int, segments: int = 12, ba
         (instances, segments, 2·bands): mean and standard deviation of each band, in log10 power.
     """
     tokens = np.zeros((len(waves), segments, 2 * bands), dtype=np.float32)
-    for row, wave in enumerate(tqdm(waves, desc="utterances", disable=None)):
+    for row, wave in enumerate(progress(waves, "utterances")):
         parts = np.array_split(log_mel(wave, rate, segments, bands), segments, axis=1)
         tokens[row] = [np.concatenate([part.mean(axis=1), part.std(axis=1)]) for part in parts]
     return tokens.reshape(len(waves), -1), tokens.astype(np.float16)
@@ -154,7 +157,7 @@ def encode_characters(texts: Sequence[str], dimension: int = 512, parts: int = 4
     """
     pooled = np.zeros((len(texts), dimension), dtype=np.float32)
     tokens = np.zeros((len(texts), parts, width), dtype=np.float32)
-    for row, text in enumerate(tqdm(texts, desc="strings", disable=None)):
+    for row, text in enumerate(progress(texts, "strings")):
         for place, gram in _grams(f" {text.lower()} "):
             cell = _cell(gram)
             pooled[row, cell % dimension] += 1
@@ -177,11 +180,8 @@ def _cell(gram: str) -> int:
 
 
 def _batches(rows: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
-    with tqdm(total=len(rows), desc=what, disable=None) as progress:
-        for start in range(0, len(rows), size):
-            batch = rows[start : start + size]
-            yield batch
-            progress.update(len(batch))
+    for start in progress(range(0, len(rows), size), what):
+        yield rows[start : start + size]
 
 
 @contextmanager

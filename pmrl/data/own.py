@@ -3,25 +3,31 @@
 See docs/adding_a_dataset.md.
 """
 
+import sys
+import unicodedata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pandas as pd
-import yaml
 
 from pmrl.data import learnability, store
-from pmrl.data.arrays import cut
-from pmrl.data.checks import check_items, check_modality, view_problem
+from pmrl.data.arrays import cut, real_tokens, zero_where_absent
+from pmrl.data.checks import check_given, check_items, check_lengths, given_columns, view_problem
 from pmrl.data.dataset import Card, Dataset, Modality
+from pmrl.data.notes import notes
 from pmrl.data.pictures import is_png
-from pmrl.data.readers import Features, read_features, read_table
+from pmrl.data.readers import Features, read_features, tidy_ids
 from pmrl.data.splits import FRACTIONS, split_by_group
+from pmrl.data.tables import read_texts, tidy
 from pmrl.discovery import OWN_DATA, built_in_data_sets
 from pmrl.errors import UserError
-from pmrl.records import ITEM_COLUMNS, KINDS, MEASUREMENT, OTHERS, PRETRAIN, SPLITS, TRAIN
+from pmrl.files import read_yaml
+from pmrl.records import ITEM_COLUMNS, KINDS, MEASUREMENT, OPTIONAL_ITEM_COLUMNS, OTHERS, PRETRAIN, SPLITS, TRAIN
 
+ZEROS = "zeros"
 _NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 _TEXT = {"type": "string", "minLength": 1}
 _MODALITY = {
@@ -36,6 +42,9 @@ _MODALITY = {
         "view": _TEXT,
         "tokens": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2},
         "gaps": {"type": "boolean"},
+        "absent": {"anyOf": [{"const": ZEROS}, {"type": "number"}]},
+        "padding": {"const": ZEROS},
+        "noise": {"type": "number", "minimum": 0},
     },
 }
 # The placeholder of the item's id in the file name of a view.
@@ -75,20 +84,23 @@ def read(path: Path) -> Dataset:
         UserError: the first problem, naming the file, the row or column, what was found and what was expected.
     """
     card = read_card(path)
-    items_path = _beside(path, card["items"])
-    items, split_rule = _items(items_path)
-    ids = items["id"].to_numpy()
-    modalities, pooled, tokens, present, views = {}, {}, {}, {}, {}
+    items = _items(_beside(path, card["items"]))
+    files = {name: _beside(path, entry["file"]) for name, entry in card["modalities"].items()}
+    modalities, pooled, tokens, present, views, lengths = {}, {}, {}, {}, {}, {}
     for name, entry in card["modalities"].items():
-        file = _beside(path, entry["file"])
-        given = read_features(file, list(ids), entry.get("gaps", False))
-        pooled[name], tokens[name] = _vectors(file, given, entry.get("tokens"))
+        given = _without_fillers(read_features(files[name], items.ids, entry.get("gaps", False)), entry)
         present[name] = given.present
-        check_modality(str(file), pooled[name], tokens[name], given.present, items)
+        pooled[name], tokens[name], real = _vectors(files[name], given, entry)
+        if real is not None:
+            lengths[name] = real
         if "view" in entry:
-            views[name] = {key: _view(path, entry["view"], key) for key in ids[given.present]}
+            shown = [row for row in range(len(given.present)) if given.present[row]]
+            views[name] = {items.table["id"].iat[row]: _view(path, entry["view"], items, row) for row in shown}
         modalities[name] = Modality(
-            entry.get("description", name), entry.get("encoder", "as given"), kind=entry.get("kind", MEASUREMENT)
+            entry.get("description", name),
+            entry.get("encoder", "as given"),
+            kind=entry.get("kind", MEASUREMENT),
+            noise=entry.get("noise", 0.0),
         )
     sources = {key: card.get(key, "not stated") for key in ("origin", "license", "citation")}
     return store.completed(
@@ -98,17 +110,27 @@ def read(path: Path) -> Dataset:
                 title=card.get("title", card["name"]),
                 anchor=card["anchor"],
                 modalities=modalities,
-                split_rule=card.get("split_rule", split_rule),
+                split_rule=card.get("split_rule", items.split_rule),
                 flaws=card.get("flaws", []),
                 **sources,
             ),
-            items=items,
+            items=items.table,
             pooled=pooled,
             tokens=tokens,
             present=present,
             views=views,
-        )
+            lengths=lengths,
+        ),
+        {name: str(file) for name, file in files.items()},
     )
+
+
+def build(path: Path) -> Dataset:
+    """Read and check a data set as `read` does, and print what may be a mistake."""
+    dataset = read(path)
+    for note in notes(dataset):
+        print(f"{dataset.card.name}: {note}", file=sys.stderr)
+    return dataset
 
 
 def check(path: Path, batch_size: int) -> str:
@@ -129,8 +151,8 @@ def check(path: Path, batch_size: int) -> str:
     counts = ", ".join(f"{split} {card.counts[split]}" for split in SPLITS)
     lines = [
         f"{card.name}: {card.title}",
-        f"{len(items)} items in {items['group'].nunique()} groups, {items['label'].nunique()} labels: {counts}",
-        *_small_splits(card.counts, batch_size),
+        f"{_size(items)}: {counts}",
+        *_small_splits(dataset, batch_size),
         "",
     ]
     for name, modality in card.modalities.items():
@@ -140,7 +162,9 @@ def check(path: Path, batch_size: int) -> str:
             f"{modality.tokens[0]} tokens of {modality.tokens[1]}, present for "
             f"{100 * dataset.present[name].mean():.0f} % of the items"
         )
-    lines += ["", "Recall@1 on the test part by linear canonical correlation, in percent (chance):"]
+    found = notes(dataset)
+    lines += ["", *found] if found else []
+    lines += ["", f"Recall@1 on {learnability.tested(dataset)} by linear canonical correlation, in percent (chance):"]
     lines += [
         f"{row.query} → {row.gallery}: {row.recall:.1f} ({row.chance:.1f})"
         for row in learnability.measure(dataset).rename(columns={"recall@1": "recall"}).itertuples()
@@ -148,12 +172,21 @@ def check(path: Path, batch_size: int) -> str:
     return "\n".join(lines)
 
 
-def _small_splits(counts: dict[str, int], batch_size: int) -> list[str]:
-    """A note if a training split is smaller than a batch, with the batch size that would fit."""
-    small = {split: counts[split] for split in (PRETRAIN, TRAIN) if counts[split] < batch_size}
+def _size(items: pd.DataFrame) -> str:
+    """How many items, instances if there are any, groups and labels a table has; an empty label is none."""
+    instances = f" of {items['instance'].nunique()} instances" if "instance" in items else ""
+    labels = set(items["label"]) - {""}
+    return f"{len(items)} items{instances} in {items['group'].nunique()} groups, {len(labels)} labels"
+
+
+def _small_splits(dataset: Dataset, batch_size: int) -> list[str]:
+    """A note if a training split has fewer instances than a batch, with the size that would fit."""
+    counts = {split: len(set(dataset.instances[dataset.indices(split)])) for split in (PRETRAIN, TRAIN)}
+    small = {split: count for split, count in counts.items() if count < batch_size}
     if not small:
         return []
-    sizes = ", ".join(f"{split} has {count} items" for split, count in small.items())
+    noun = "instances" if "instance" in dataset.items else "items"
+    sizes = ", ".join(f"{split} has {count} {noun}" for split, count in small.items())
     return [
         f"Note: {sizes}, fewer than the default training.batch_size, {batch_size}; "
         f"to train, set it to {min(small.values())} or less in the config."
@@ -170,8 +203,8 @@ def inputs(path: Path) -> list[Path]:
     named = [card["items"], *(entry["file"] for entry in card["modalities"].values())]
     patterns = [entry["view"] for entry in card["modalities"].values() if "view" in entry]
     if patterns:
-        ids = _items(_beside(path, card["items"]))[0]["id"]
-        views = [pattern.replace(ID, key) for pattern in patterns for key in ids]
+        items = _items(_beside(path, card["items"]))
+        views = [_view_name(path, pattern, items, row) for pattern in patterns for row in range(len(items.ids))]
         named += [name for name in views if (Path(path).parent / name).is_file()]
     return [Path(path), *(_beside(path, name) for name in named)]
 
@@ -185,15 +218,12 @@ def read_card(path: Path) -> dict[str, Any]:
     """The content of a card, checked against the schema.
 
     Raises:
-        UserError: the card is missing, is not YAML, or has an unexpected key or value.
+        UserError: the card is missing, is not YAML, or has an unexpected or repeated key, or an unexpected value.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such card.")
-    try:
-        card = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({error}).") from error
+    card = read_yaml(path)
     problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(SCHEMA).iter_errors(card))
     if problem is not None:
         place = ".".join(map(str, problem.absolute_path)) or "the card"
@@ -216,13 +246,33 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _view(card: Path, pattern: str, key: str) -> bytes | str:
+@dataclass(frozen=True)
+class _Items:
+    """The user's table of items.
+
+    Attributes:
+        table: all columns of `pmrl.records.ITEM_COLUMNS`, and optional ones that the user gave.
+        spelled: the ids as the user wrote them, before they were made tidy.
+        split_rule: where the splits come from.
+    """
+
+    table: pd.DataFrame
+    spelled: list[str]
+    split_rule: str
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids in order."""
+        return list(self.table["id"])
+
+
+def _view(card: Path, pattern: str, items: _Items, row: int) -> bytes | str:
     """The picture or text that shows one item.
 
     Raises:
         UserError: the file is missing, lies outside the card's folder, or holds something else.
     """
-    path = _beside(card, pattern.replace(ID, key))
+    path = _beside(card, _view_name(card, pattern, items, row))
     content: bytes | str = path.read_bytes()
     if path.suffix == ".txt":
         try:
@@ -237,6 +287,13 @@ def _view(card: Path, pattern: str, key: str) -> bytes | str:
     return content
 
 
+def _view_name(card: Path, pattern: str, items: _Items, row: int) -> str:
+    """The file that shows one item; its name may have the id as tidied, as written, or with decomposed letters."""
+    key = items.table["id"].iat[row]
+    names = [pattern.replace(ID, form) for form in (key, items.spelled[row], unicodedata.normalize("NFD", key))]
+    return next((name for name in names if (Path(card).parent / name).is_file()), names[0])
+
+
 def _beside(card: Path, name: str) -> Path:
     """A file named by the card; it must exist within the card's folder."""
     folder = Path(card).parent
@@ -248,44 +305,108 @@ def _beside(card: Path, name: str) -> Path:
     return path
 
 
-def _items(path: Path) -> tuple[pd.DataFrame, str]:
-    """The table of items with default values in the columns that it lacks, and the rule of its splits."""
-    table = read_table(path)
+def _items(path: Path) -> _Items:
+    """The table of items with default values in the columns that it lacks.
+
+    Raises:
+        UserError: a column or a value is not as expected.
+    """
+    table = read_texts(path)
     if "id" not in table.columns:
-        raise UserError(f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}.")
-    unknown = [str(column) for column in table.columns if column not in ITEM_COLUMNS]
+        raise UserError(
+            f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}. A .csv file has commas "
+            "between its columns."
+        )
+    known = [*ITEM_COLUMNS, *OPTIONAL_ITEM_COLUMNS]
+    unknown = [column for column in table.columns if column not in known]
     if unknown:
         raise UserError(
-            f"{path}: found the column {unknown[0]!r}, expected only {', '.join(ITEM_COLUMNS)}; "
+            f"{path}: found the column {unknown[0]!r}, expected only {', '.join(known)}; "
             "rename it to one of these, or remove it."
         )
-    defaults = {"group": table["id"], "label": "", "caption": table["id"]}
+    check_given(str(path), table)
+    spelled = [str(key) for key in table["id"]]
+    table = table.assign(id=tidy_ids(path, spelled))
+    for column in (name for name in known if name in table and name not in ("id", "caption")):
+        table[column] = [tidy(value) if isinstance(value, str) else value for value in table[column]]
+    defaults = {"group": table["instance" if "instance" in table else "id"], "label": "", "caption": table["id"]}
     table = table.assign(**{key: value for key, value in defaults.items() if key not in table.columns})
     split_rule = "as given in the table of items"
     if "split" not in table.columns:
         shares = "/".join(f"{100 * share:.0f}" for share in FRACTIONS.values())
         split_rule = f"by group, largest first, then by hash, aiming at {shares} % of the items"
         table["split"] = split_by_group([str(group) for group in table["group"]])
-    table = table[list(ITEM_COLUMNS)]
+    table = table[given_columns(table)]
     check_items(str(path), table)
     for split in SPLITS:
         if (table["split"] == split).sum() < 2:
             raise UserError(f"{path}: split {split!r} has fewer than 2 items; put more items or groups into it.")
-    return table, split_rule
+    return _Items(table, spelled, split_rule)
 
 
-def _vectors(path: Path, given: Features, shape: list[int] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Pooled vectors and tokens: as given, cut from the vector, or the vector as the only token."""
+def _without_fillers(given: Features, entry: dict[str, Any]) -> Features:
+    """Marks items as absent whose every feature is the filler that the card names by `absent`."""
+    if "absent" not in entry:
+        return given
+    filler = np.float32(0 if entry["absent"] == ZEROS else entry["absent"])
+    flat = given.features.reshape(len(given.features), -1)
+    filled = (np.isnan(flat) if np.isnan(filler) else flat == filler).all(axis=1)
+    present = given.present & ~filled
+    arrays = {name: getattr(given, name) for name in ("features", "tokens") if getattr(given, name) is not None}
+    return replace(given, present=present, **{name: zero_where_absent(x, present) for name, x in arrays.items()})
+
+
+def _vectors(path: Path, given: Features, entry: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Pooled vectors, tokens and their lengths; tokens are as given, cut from the vector, or the vector itself.
+
+    Raises:
+        UserError: tokens, lengths or padding do not fit the features.
+    """
     if given.features.ndim == 3:
-        if shape is not None or given.tokens is not None:
+        if "tokens" in entry or given.tokens is not None:
             raise UserError(f"{path}: the features are already tokens; remove `tokens` from the card and the file.")
-        return given.features.mean(axis=1), given.features
+        tokens, lengths = _padded(path, given.features, given, entry)
+        return _token_means(tokens, lengths), tokens, lengths
     if given.tokens is not None:
         if given.tokens.ndim != 3:
             raise UserError(f"{path}: tokens has {given.tokens.ndim} dimensions, expected (items, tokens, width).")
-        return given.features, given.tokens
+        return given.features, *_padded(path, given.tokens, given, entry)
+    if given.lengths is not None or "padding" in entry:
+        raise UserError(
+            f"{path}: found {'`padding` in the card' if 'padding' in entry else 'lengths'} but no tokens, expected an "
+            "array (items, tokens, width); give tokens, or remove it."
+        )
     columns = given.features.shape[1]
-    shape = shape or [1, columns]
+    shape = [int(size) for size in entry.get("tokens", [1, columns])]
     if shape[0] * shape[1] < columns:
         raise UserError(f"{path}: {shape[0]} tokens of {shape[1]} cannot hold {columns} columns; give larger ones.")
-    return given.features, cut(given.features, (shape[0], shape[1]))
+    return given.features, cut(given.features, (shape[0], shape[1])), None
+
+
+def _padded(
+    path: Path, tokens: np.ndarray, given: Features, entry: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Tokens with zeros in place of padding, and their lengths, if the file or the card says what is padding.
+
+    Raises:
+        UserError: both say it, or the lengths do not fit.
+    """
+    lengths = given.lengths
+    if lengths is not None and "padding" in entry:
+        raise UserError(f"{path}: has lengths, and the card has `padding`; remove one of them.")
+    if "padding" in entry:
+        lengths = real_tokens(tokens)
+    if lengths is None:
+        return tokens, None
+    check_lengths(str(path), lengths, tokens.shape[1], given.present)
+    lengths = np.where(given.present, lengths, 0).astype(np.int32)
+    real = np.arange(tokens.shape[1]) < lengths[:, None]
+    return np.where(real[:, :, None], tokens, 0), lengths
+
+
+def _token_means(tokens: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """(items, width): the mean over the real tokens of each item; padding is zeros."""
+    if lengths is None:
+        return tokens.mean(axis=1, dtype=np.float64).astype(np.float32)
+    totals = tokens.sum(axis=1, dtype=np.float64)
+    return (totals / np.maximum(lengths, 1)[:, None]).astype(np.float32)

@@ -1,22 +1,24 @@
-"""Readers of the user's files, tables and arrays, with checks of what they hold.
+"""Readers of a modality's file, whatever its type, with checks of what it holds.
 
 Nothing here ever loads a pickle, so no file can run code.
 """
 
-import csv
+import json
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-import pandas as pd
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors import SafetensorError, safe_open
 
+from pmrl.data.arrays import zero_where_absent
+from pmrl.data.tables import as_float32, first_line, read_numbers, tidy
 from pmrl.errors import UserError
 
-KEYS = ("features", "tokens", "present", "ids")
+KEYS = ("features", "tokens", "present", "lengths", "ids")
+BFLOAT16 = "BF16"  # as a .safetensors file names it; NumPy has no such type
 
 
 @dataclass(frozen=True)
@@ -24,41 +26,16 @@ class Features:
     """The content of a modality's file, in the order of the items.
 
     Attributes:
-        features: (items, columns), or (items, tokens, width).
+        features: float32 (items, columns), or (items, tokens, width).
         present: (items,) bool; absent rows of ``features`` are zeros.
-        tokens: (items, tokens, width), if the file has them beside the features.
+        tokens: float32 (items, tokens, width), if the file has them beside the features.
+        lengths: (items,) integers, how many tokens of each item are not padding, if the file has them.
     """
 
     features: np.ndarray
     present: np.ndarray
     tokens: np.ndarray | None = None
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A table, of texts (.csv) or of any types (.parquet).
-
-    Raises:
-        UserError: the file is missing, cannot be parsed, or has another suffix.
-    """
-    require(path)
-    try:
-        if path.suffix == ".csv":
-            _check_header(path)
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as a table ({_first_line(error)}).") from error
-    raise UserError(f"{path}: found the kind {path.suffix!r}, expected a table, .csv or .parquet.")
-
-
-def _check_header(path: Path) -> None:
-    """Refuse a header that names a column twice, which pandas would rename."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header = next(csv.reader(file), [])
-    for name in header:
-        if header.count(name) > 1:
-            raise UserError(f"{path}: column {name!r} stands {header.count(name)} times in the header; expected once.")
+    lengths: np.ndarray | None = None
 
 
 def read_features(path: Path, ids: list[str], gaps: bool) -> Features:
@@ -66,89 +43,86 @@ def read_features(path: Path, ids: list[str], gaps: bool) -> Features:
 
     Args:
         path: .npy, .npz, .safetensors, .parquet or .csv.
-        ids: the items in order.
+        ids: the items in order, tidy.
         gaps: whether a table may leave items out.
 
     Raises:
         UserError: naming the file, the row or column, what was found and what was expected.
     """
     if path.suffix in (".csv", ".parquet"):
-        return _from_table(path, read_table(path), ids, gaps)
-    require(path)
+        return _from_table(path, ids, gaps)
     readers = {".npy": _read_npy, ".npz": _read_npz, ".safetensors": _read_safetensors}
     if path.suffix not in readers:
         raise UserError(f"{path}: found the kind {path.suffix!r}, expected .npy, .npz, .safetensors, .parquet or .csv.")
     return _from_arrays(path, readers[path.suffix](path), ids)
 
 
-def require(path: Path) -> None:
-    """Raise a `UserError` unless ``path`` is a file."""
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file; the card names it.")
+def tidy_ids(path: Path, ids: Iterable[object]) -> list[str]:
+    """Ids as tidy texts.
+
+    Raises:
+        UserError: two ids are equal, or become equal; with both spellings.
+    """
+    spellings: dict[str, str] = {}
+    for key in map(str, ids):
+        plain = tidy(key)
+        if plain in spellings and spellings[plain] == key:
+            raise UserError(f"{path}: id {key!r} appears twice; expected once.")
+        if plain in spellings:
+            raise UserError(
+                f"{path}: ids {spellings[plain]!a} and {key!a} differ only in white space or in the Unicode "
+                "form of a letter, so they are one id; expected once. Rename one, or remove its row."
+            )
+        spellings[plain] = key
+    return list(spellings)
 
 
-def _from_table(path: Path, table: pd.DataFrame, ids: list[str], gaps: bool) -> Features:
-    if "id" not in table.columns:
-        raise UserError(f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}.")
-    file_ids = [str(key) for key in table["id"].astype(str)]
-    _compare_ids(path, file_ids, ids, gaps)
-    columns = [name for name in table.columns if name != "id"]
-    if not columns:
-        raise UserError(f"{path}: there is no column beside 'id'; expected one column per feature.")
-    numbers = np.stack([_numbers(path, table[name]) for name in columns], axis=1)
-    place = {key: row for row, key in enumerate(file_ids)}
-    present = np.array([key in place for key in ids])
-    features = np.zeros((len(ids), len(columns)))
-    features[present] = numbers[[place[key] for key in ids if key in place]]
+def _from_table(path: Path, ids: list[str], gaps: bool) -> Features:
+    spelled, numbers = read_numbers(path)
+    order = _order(path, tidy_ids(path, spelled), ids, gaps)
+    present = order >= 0
+    features = np.zeros((len(ids), numbers.shape[1]), dtype=np.float32)
+    features[present] = numbers[order[present]]
     return Features(features, present)
 
 
-def _numbers(path: Path, column: pd.Series) -> np.ndarray:
-    """A column of text or numbers as float64."""
-    if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_string_dtype(column)):
-        raise UserError(f"{path}: column {column.name!r} has the type {column.dtype}, expected numbers.")
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong = numbers.isna() & ~column.astype(str).str.lower().isin(["nan", "<na>", "none"])
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise UserError(f"{path}: column {column.name!r}, row {row}: found {column.iloc[row]!r}, expected a number.")
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
 def _from_arrays(path: Path, arrays: dict[str, np.ndarray], ids: list[str]) -> Features:
+    _check_arrays(path, arrays, len(ids))
+    order = _order(path, tidy_ids(path, arrays["ids"]), ids, gaps=False) if "ids" in arrays else None
+    rows = {key: array if order is None else array[order] for key, array in arrays.items()}
+    present = _mask(path, rows["present"]) if "present" in rows else np.ones(len(ids), dtype=bool)
+    given = {}
+    for key in ("features", "tokens"):
+        if key in rows:
+            values = zero_where_absent(rows.pop(key), present)
+            given[key] = as_float32(f"{path}: {key}", np.ascontiguousarray(values))
+    return Features(given["features"], present, given.get("tokens"), rows.get("lengths"))
+
+
+def _check_arrays(path: Path, arrays: dict[str, np.ndarray], count: int) -> None:
+    """Refuse unknown arrays, and those of a wrong shape or type."""
     unknown = set(arrays) - set(KEYS)
     if unknown or "features" not in arrays:
         raise UserError(
-            f"{path}: found arrays {', '.join(sorted(arrays))}; expected features, and perhaps tokens, present or ids."
+            f"{path}: found arrays {', '.join(sorted(arrays))}; expected features, and perhaps "
+            f"{', '.join(KEYS[1:-1])} or {KEYS[-1]}."
         )
     for key, array in arrays.items():
-        if len(array.shape) == 0 or len(array) != len(ids):
+        if len(array.shape) == 0 or len(array) != count:
             rows = len(array) if array.shape else "no"
-            raise UserError(f"{path}: {key} has {rows} rows, expected {len(ids)}, one per item.")
+            raise UserError(f"{path}: {key} has {rows} rows, expected {count}, one per item.")
         if key in ("features", "tokens") and array.dtype.kind not in "fiu":
             raise UserError(f"{path}: {key} has the type {array.dtype}, expected numbers.")
-    if arrays["features"].ndim not in (2, 3):
+        if key in ("features", "tokens") and 0 in array.shape:
+            raise UserError(f"{path}: {key} has the shape {array.shape}, expected at least one number per item.")
+    shape = arrays["features"].shape
+    if len(shape) not in (2, 3):
+        raise UserError(f"{path}: features has the shape {shape}, expected (items, columns) or (items, tokens, width).")
+    if len(shape) == 3 and shape[2] == 1:
         raise UserError(
-            f"{path}: features has the shape {arrays['features'].shape}, expected (items, columns) or "
-            "(items, tokens, width)."
+            f"{path}: features has the shape {shape}, which is {shape[1]} tokens of one number for each item; for "
+            f"{shape[1]} features, remove the last axis and give the shape {shape[:2]}."
         )
-    for key in ("features", "tokens"):
-        if key in arrays and 0 in arrays[key].shape:
-            raise UserError(f"{path}: {key} has the shape {arrays[key].shape}, expected at least one number per item.")
-    order = np.arange(len(ids))
-    if "ids" in arrays:
-        file_ids = [str(key) for key in arrays["ids"]]
-        _compare_ids(path, file_ids, ids, gaps=False)
-        place = {key: row for row, key in enumerate(file_ids)}
-        order = np.array([place[key] for key in ids])
-    present = _mask(path, arrays["present"])[order] if "present" in arrays else np.ones(len(ids), dtype=bool)
-    features = np.array(arrays["features"][order], dtype=np.float64)
-    features[~present] = 0
-    if "tokens" not in arrays:
-        return Features(features, present)
-    tokens = np.array(arrays["tokens"][order], dtype=np.float64)
-    tokens[~present] = 0
-    return Features(features, present, tokens)
 
 
 def _mask(path: Path, values: np.ndarray) -> np.ndarray:
@@ -157,31 +131,35 @@ def _mask(path: Path, values: np.ndarray) -> np.ndarray:
     return values.astype(bool)
 
 
-def _compare_ids(path: Path, file_ids: list[str], ids: list[str], gaps: bool) -> None:
-    """Refuse duplicate and unknown ids in a file, and missing ones unless it may have ``gaps``."""
-    column = pd.Series(file_ids, dtype=object)
-    if column.duplicated().any():
-        raise UserError(f"{path}: id {column[column.duplicated()].iloc[0]!r} stands twice; expected once.")
-    unknown = set(file_ids) - set(ids)
+def _order(path: Path, found: list[str], ids: list[str], gaps: bool) -> np.ndarray:
+    """(items,) the row of each item in the file, -1 where it has none.
+
+    Raises:
+        UserError: the file has unknown ids, or lacks some unless it may have ``gaps``.
+    """
+    rows = {key: row for row, key in enumerate(found)}
+    order = np.array([rows.get(key, -1) for key in ids], dtype=np.int64)
+    known = set(ids)
+    unknown = sorted(key for key in rows if key not in known)
     if unknown:
         raise UserError(
-            f"{path}: id {min(unknown)!r} is not in the table of items ({len(unknown)} such); remove its row or "
+            f"{path}: id {unknown[0]!r} is not in the table of items ({len(unknown)} such); remove its row or "
             "add the item."
         )
-    present = set(file_ids)
-    missing = [key for key in ids if key not in present]
-    if missing and not gaps:
+    if (order < 0).any() and not gaps:
+        missing = ids[int((order < 0).argmax())]
         raise UserError(
-            f"{path}: item {missing[0]!r} has no row ({len(missing)} such); add it, or write `gaps: true` in the "
+            f"{path}: item {missing!r} has no row ({(order < 0).sum()} such); add it, or write `gaps: true` in the "
             "card if this modality may be absent."
         )
+    return order
 
 
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
     try:
         return {"features": np.load(path, allow_pickle=False)}
     except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise UserError(f"{path}: cannot be read as an array of numbers ({_first_line(error)}).") from error
+        raise UserError(f"{path}: cannot be read as an array of numbers ({first_line(error)}).") from error
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -193,15 +171,27 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
     except (ValueError, OSError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read as arrays of numbers ({_first_line(error)}).") from error
+        raise UserError(f"{path}: cannot be read as arrays of numbers ({first_line(error)}).") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, TypeError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read as safetensors ({_first_line(error)}).") from error
+        with safe_open(path, framework="numpy") as file:
+            types = {key: file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118 - not a mapping
+            return {
+                key: _read_bfloat16(path, key) if kind == BFLOAT16 else file.get_tensor(key)
+                for key, kind in types.items()
+            }
+    except (SafetensorError, OSError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: cannot be read as safetensors ({first_line(error)}).") from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _read_bfloat16(path: Path, key: str) -> np.ndarray:
+    """An array of a valid .safetensors file as float32, of which bfloat16 is the upper half."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(size))[key]
+        start, end = entry["data_offsets"]
+        file.seek(start, 1)
+        upper = np.frombuffer(file.read(end - start), dtype="<u2")
+    return (upper.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])

@@ -29,7 +29,7 @@ PACKAGE_CACHE = ".packages"
 
 @dataclass(frozen=True)
 class _Source:
-    """How a store is made: the code, the packages and the files."""
+    """How a store is made: the code, the packages and the files; ``build`` returns a checked data set."""
 
     name: str
     module: str
@@ -76,11 +76,12 @@ def prepare(name: str | Path, root: Path, folder: Path | None = None) -> Path:
         dataset = source.build(Path(root) / PACKAGE_CACHE)
         card = replace(dataset.card, versions=source.versions, recipe=_recipe(source))
         (target / learnability.FILE).unlink(missing_ok=True)
-        store.save(replace(dataset, card=card), target)
+        store.write(replace(dataset, card=card), target)
+        del dataset  # so that it is not in memory twice
     if not (target / learnability.FILE).is_file():
         learnability.save(store.load(target), target)
     with replacing(target.with_name(f"{target.name}.checksum")) as temporary:
-        temporary.write_text(store.read_card(target).checksum + "\n")
+        temporary.write_text(store.read_card(target).checksum + "\n", encoding="utf-8")
     return target
 
 
@@ -125,14 +126,21 @@ def _find(name: str | Path, folder: Path | None) -> _Source:
         if folder is not None:
             raise UserError(f"{name}: the files of your own data set are beside its card; it takes no folder.")
         files = own.inputs(card)
-        return _Source(own.name_of(card), "own", {}, files, lambda cache: own.read(card))
+        return _Source(own.name_of(card), "own", {}, files, lambda cache: own.build(card))
     module = _module(name)
     versions = {package: _version(package) for package in module.PACKAGES}
+    build, files = module.build, []
     if hasattr(module, "inputs"):
-        return _Source(str(name), str(name), versions, module.inputs(folder), partial(module.build, folder=folder))
-    if folder is not None:
+        build, files = partial(module.build, folder=folder), module.inputs(folder)
+    elif folder is not None:
         raise UserError(f"{name}: this data set comes from packages; it takes no folder.")
-    return _Source(str(name), str(name), versions, [], module.build)
+    return _Source(str(name), str(name), versions, files, lambda cache: _checked(build(cache)))
+
+
+def _checked(dataset: Dataset) -> Dataset:
+    from pmrl.data import store
+
+    return store.completed(dataset)
 
 
 def _module(name: str | Path) -> ModuleType:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from pmrl.errors import UserError
+from pmrl.progress import progress
 
 PACKAGES = ("espeakng-loader",)
 
@@ -36,7 +36,7 @@ def synthesise(texts: Sequence[str], voice: str) -> tuple[list[np.ndarray], int]
     """
     waves = []
     with _engine(voice) as (library, rate, chunks):
-        for text in tqdm(texts, desc="speech", disable=None):
+        for text in progress(texts, "speech"):
             chunks.clear()
             data = text.encode()
             library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _UTF8, None, None)

@@ -4,6 +4,7 @@
 for a valid one.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from pmrl.data.checks import check, check_shapes
+from pmrl.data.arrays import half_suffices, zero_where_absent
+from pmrl.data.checks import check, check_kinds, check_shapes
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.errors import UserError
-from pmrl.files import replacing, sha256
+from pmrl.files import read_yaml, replacing, sha256
 from pmrl.records import SPLITS
 
-__all__ = ["SPLITS", "Card", "Dataset", "Modality", "load", "read_card", "save"]
+__all__ = ["SPLITS", "Card", "Dataset", "Modality", "completed", "load", "read_card", "save", "write"]
 
 ITEMS, FEATURES, VIEWS, CARD = "items.parquet", "features.safetensors", "views.parquet", "card.yaml"
 FORMER = "pictures.parquet"  # an older store may still have it
@@ -37,7 +39,15 @@ def save(dataset: Dataset, folder: Path) -> Dataset:
     Raises:
         UserError: the data set breaks a rule of `pmrl.data.checks.check`, or the folder cannot be written.
     """
-    dataset = completed(dataset)
+    return write(completed(dataset), folder)
+
+
+def write(dataset: Dataset, folder: Path) -> Dataset:
+    """Write a data set that `completed` has checked to ``folder``; return it with the checksum in its card.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     folder = Path(folder)
     # Without its card the folder is not a store while its files are replaced.
     (folder / CARD).unlink(missing_ok=True)
@@ -58,7 +68,7 @@ def save(dataset: Dataset, folder: Path) -> Dataset:
 
 
 def load(folder: Path, verify: bool = True) -> Dataset:
-    """Read a store; with ``verify``, also test its checksum and every rule of a data set.
+    """Read a store; with ``verify``, also test its checksum. Its content was checked when it was written.
 
     Raises:
         UserError: the store is missing, incomplete, damaged, or was changed after it was written.
@@ -84,14 +94,15 @@ def load(folder: Path, verify: bool = True) -> Dataset:
             tokens={name: arrays[f"{name}.tokens"] for name in card.modalities},
             present={name: arrays[f"{name}.present"].astype(bool) for name in card.modalities},
             views=_read_views(folder),
+            lengths={name: arrays[key] for name in card.modalities if (key := f"{name}.lengths") in arrays},
         )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(
             f"{folder}: the files cannot be read as a feature store ({error}); "
             f"run `pmrl prepare {card.name}` to build it again."
         ) from error
-    if verify:
-        check(dataset)
+    check_kinds(dataset)
+    check_shapes(dataset)
     return dataset
 
 
@@ -105,9 +116,8 @@ def read_card(folder: Path) -> Card:
     if not path.is_file():
         raise UserError(f"{folder}: no feature store here ({CARD} is missing); run `pmrl prepare` first.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _card(content)
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        return _card(read_yaml(path))
+    except (UserError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise UserError(f"{path}: not a card of a feature store ({error}).") from error
 
 
@@ -132,8 +142,12 @@ def is_current(folder: Path, recipe: str) -> bool:
         return False
 
 
-def completed(dataset: Dataset) -> Dataset:
+def completed(dataset: Dataset, files: Mapping[str, str] | None = None) -> Dataset:
     """The checked data set with sizes and counts in its card, exact number types, and zeros where absent.
+
+    Args:
+        dataset: what was read or computed.
+        files: {modality: the file that its features come from}, for messages.
 
     Raises:
         UserError: the data set breaks a rule of `pmrl.data.checks.check`.
@@ -142,14 +156,15 @@ def completed(dataset: Dataset) -> Dataset:
     pooled, tokens, present, modalities = {}, {}, {}, {}
     for name, modality in dataset.card.modalities.items():
         mask = np.asarray(dataset.present[name], dtype=bool)
-        pooled[name] = np.where(mask[:, None], dataset.pooled[name], 0).astype(np.float32)
-        tokens[name] = np.where(mask[:, None, None], dataset.tokens[name], 0).astype(np.float16)
+        pooled[name] = zero_where_absent(dataset.pooled[name], mask).astype(np.float32, copy=False)
+        values = zero_where_absent(dataset.tokens[name], mask)
+        tokens[name] = values.astype(np.float16 if half_suffices(values, mask) else np.float32, copy=False)
         present[name] = mask
         modalities[name] = replace(modality, dimension=pooled[name].shape[1], tokens=tuple(tokens[name].shape[1:]))
     counts = {split: int((dataset.items["split"] == split).sum()) for split in SPLITS}
     card = replace(dataset.card, modalities=modalities, counts=counts)
     dataset = replace(dataset, card=card, pooled=pooled, tokens=tokens, present=present)
-    check(dataset)
+    check(dataset, files)
     return dataset
 
 
@@ -159,6 +174,8 @@ def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
         arrays[name] = np.ascontiguousarray(dataset.pooled[name])
         arrays[f"{name}.tokens"] = np.ascontiguousarray(dataset.tokens[name])
         arrays[f"{name}.present"] = dataset.present[name].astype(np.uint8)
+        if name in dataset.lengths:
+            arrays[f"{name}.lengths"] = dataset.lengths[name].astype(np.int32)
     return arrays
 
 
@@ -193,6 +210,8 @@ def _plain(card: Card) -> dict[str, Any]:
     content = asdict(card)
     for modality in content["modalities"].values():
         modality["tokens"] = list(modality["tokens"])
+        if not modality["noise"]:
+            del modality["noise"]
     return content
 
 

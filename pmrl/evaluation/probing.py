@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
-from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, label_binarize
 from threadpoolctl import threadpool_limits
@@ -21,6 +21,9 @@ SMALLEST_CLASS = 10
 MOST_SITES = 50
 REGULARIZATION = 0.1
 """Inverse strength of the ridge penalty (scikit-learn's C), the same for all methods and for the raw features."""
+
+
+Folds = Iterator[tuple[np.ndarray, np.ndarray]]  # (training rows, test rows)
 
 
 @dataclass(frozen=True)
@@ -51,29 +54,41 @@ class Probe:
         return {name: getattr(self, name) for name in ("accuracy", "auc", "sensitivity", "specificity")}
 
 
-def probes(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int) -> list[Probe]:
+def probes(
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int, instances: np.ndarray | None = None
+) -> list[Probe]:
     """Probes with random folds, and with leave-site-out folds if groups are sites (few, most with every class).
 
     Args:
         features: (instances, dimension).
-        labels: (instances,) class names; classes of fewer than 10 instances are left out.
+        labels: (instances,) class names; instances without a label ("") and classes of fewer than 10 are left out.
         groups: (instances,) names of groups.
         seed: of the random folds; the same for all methods.
+        instances: (instances,) what each row is a view of; views of one thing are never on both sides of a fold. By
+            default every row is on its own.
 
     Returns:
         One probe for each kind of folds; an empty list if fewer than two classes are large enough.
     """
     names, counts = np.unique(labels, return_counts=True)
-    rows = np.flatnonzero(np.isin(labels, names[counts >= SMALLEST_CLASS]))
+    rows = np.flatnonzero(np.isin(labels, names[(counts >= SMALLEST_CLASS) & (names != "")]))
     features, labels, groups = features[rows], labels[rows], groups[rows]
     if len(np.unique(labels)) < 2:
         return []
-    random = StratifiedKFold(FOLDS, shuffle=True, random_state=seed % 2**32).split(features, labels)
+    random = random_folds(labels, np.arange(len(rows)) if instances is None else instances[rows], seed)
     results = [probe("random", rows, features, labels, random)]
     if groups_are_sites(labels, groups):
         by_site = LeaveOneGroupOut().split(features, labels, groups)
         results.append(probe("leave_site_out", rows, features, labels, by_site))
     return results
+
+
+def random_folds(labels: np.ndarray, instances: np.ndarray, seed: int) -> Folds:
+    """Folds with the classes' shares, which no instance straddles."""
+    options = {"n_splits": FOLDS, "shuffle": True, "random_state": seed % 2**32}
+    if len(set(instances)) == len(instances):
+        return StratifiedKFold(**options).split(labels, labels)
+    return StratifiedGroupKFold(**options).split(labels, labels, instances)
 
 
 def groups_are_sites(labels: np.ndarray, groups: np.ndarray) -> bool:
@@ -90,7 +105,7 @@ def probe(
     rows: np.ndarray,
     features: np.ndarray,
     labels: np.ndarray,
-    folds: Iterator[tuple[np.ndarray, np.ndarray]],
+    folds: Folds,
 ) -> Probe:
     """Predict every instance from the folds that it is not in, and evaluate all predictions together."""
     classes = np.unique(labels)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from tqdm import tqdm
 
 from pmrl.errors import ArgumentError
+from pmrl.progress import progress
 from pmrl.spectral import widen
 
 # Blocks of scores of about this size stay in a processor's cache.
@@ -188,7 +188,7 @@ def _ranks(block: Callable[[slice], Tensor], relevant: _RelevantItems, rows: int
     total = len(relevant.counts)
     result = torch.empty(total, device=relevant.counts.device)
     starts = range(0, total, rows)
-    for start in tqdm(starts, desc="ranking", unit="block", delay=3, leave=False, disable=None):
+    for start in progress(starts, "ranking"):
         chunk = slice(start, min(start + rows, total))
         scores = widen(block(chunk))
         _check_finite(scores, start)

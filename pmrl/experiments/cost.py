@@ -19,7 +19,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from pmrl import provenance
 from pmrl.data.dataset import Dataset
@@ -29,6 +28,7 @@ from pmrl.experiments.stopwatch import median_seconds, peak_bytes
 from pmrl.files import read_json, replacing, write_json
 from pmrl.method import Batch, Method, Network, NetworkSettings
 from pmrl.method.base import blaming, build_method, is_supported, load_method
+from pmrl.progress import progress
 from pmrl.records import COLUMNS, PRETRAIN, TABLES
 from pmrl.training.loop import check_finite
 
@@ -50,11 +50,12 @@ def measure_costs(config: dict[str, Any], dataset: Dataset, results: Path, devic
     fails is left out, with a message.
     """
     folder, names = Path(results) / "costs", config["methods"]
-    due = [name for name in names if read_fingerprint(folder / f"{name}.json") != fingerprint(config, dataset, name, device)]
+    current = {name: fingerprint(config, dataset, name, device) for name in names}
+    due = [name for name in names if read_fingerprint(folder / f"{name}.json") != current[name]]
     rows = measured(config, dataset, due, device)
     for name in due:
         own_rows = [row for row in rows if row["method"] == name]
-        write_json(folder / f"{name}.json", {"fingerprint": fingerprint(config, dataset, name, device), "rows": own_rows})
+        write_json(folder / f"{name}.json", {"fingerprint": current[name], "rows": own_rows})
     path = Path(results) / TABLES["costs"]
     all_rows = [row for name in names for row in read_json(folder / f"{name}.json")["rows"]]
     with replacing(path) as temporary:
@@ -81,7 +82,7 @@ def measured(config: dict[str, Any], dataset: Dataset, names: list[str], device:
     """One row per method and number of modalities."""
     others = [name for name in dataset.modalities if name != dataset.anchor]
     rows = []
-    for count in tqdm(range(1, len(others) + 1), desc="cost", disable=None):
+    for count in progress(range(1, len(others) + 1), "cost"):
         subset = {dataset.anchor, *others[:count]}
         part = with_modalities(dataset, [name for name in dataset.modalities if name in subset])
         rows += costs(config, part, names, device)
@@ -99,9 +100,10 @@ def costs(config: dict[str, Any], dataset: Dataset, names: list[str], device: to
             if load_method(name).closed_form or not is_supported(name, dataset.card)[0]:
                 continue
             torch.manual_seed(0)
-            method = build_method(name, {}).to(device)
+            method = build_method(name, {})
             with blaming(method, "new_network"):
                 network = method.new_network(dataset, NetworkSettings(**config["network"])).to(device)
+            method.to(device)  # new_network may have given it parameters
             step = training_step(network, method, batch)
             step()
         except UserError as error:

@@ -7,10 +7,10 @@ import torch
 from pmrl.errors import UserError
 from pmrl.experiments.measuring import count_parameters, measure_classification, measure_retrieval
 from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, fingerprint, train_or_resume
-from pmrl.experiments.run import Run, new_network
+from pmrl.experiments.run import Run, new_method, new_network
 from pmrl.experiments.writing import TARGET, Measured, finish
 from pmrl.method import Method, Network
-from pmrl.method.base import build_method, is_supported
+from pmrl.method.base import is_supported
 from pmrl.method.networks import embed
 from pmrl.records import FOUNDATION, MAIN, RAW_FEATURES, TEST
 from pmrl.training.checkpoints import load_checkpoint, read_fingerprint
@@ -44,7 +44,7 @@ def train_foundation(run: Run) -> Trained:
 def foundation_method(run: Run) -> tuple[str, Method]:
     """The method that trains the shared foundation, with its default hyper-parameters."""
     name = run.settings["method"]
-    return name, build_method(name, {}).to(run.device)
+    return name, new_method(run, name, {})
 
 
 def foundation_of(run: Run) -> Run:

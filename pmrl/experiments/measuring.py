@@ -105,8 +105,10 @@ def measure_classification(features: np.ndarray, items: pd.DataFrame, method: st
     """Linear probes on ``features`` (instances, dimension) of the target's ``items``."""
     from pmrl.evaluation.probing import probes
 
+    instances = items["instance" if "instance" in items else "id"].to_numpy()
     seed = derived_seed("folds", measured.context["dataset"], measured.context["seed"])
-    for probe in probes(features, items["label"].to_numpy(), items["group"].to_numpy(), seed):
+    labels, groups = items["label"].to_numpy(), items["group"].to_numpy()
+    for probe in probes(features, labels, groups, seed, instances):
         measured.add_probe(probe, items["id"].to_numpy(), method)
 
 

@@ -22,7 +22,7 @@ from pmrl.method import Method, Network
 from pmrl.records import SCRATCH
 from pmrl.training import loop
 from pmrl.training.checkpoints import load_checkpoint, read_fingerprint, save_checkpoint
-from pmrl.training.loop import Curves, Stage, Watch, train_stage
+from pmrl.training.loop import Curves, Stage, Watch, set_mode, train_stage
 
 RANDOM_WEIGHTS = "random weights"  # the start of a training without a foundation
 
@@ -33,7 +33,7 @@ class Trained:
 
     Attributes:
         network: in evaluation mode.
-        method: with its learned parameters.
+        method: with its learned parameters, in evaluation mode.
         fingerprint: of everything that the weights depend on.
         curves: what was logged while they were trained.
         seconds: duration of that training.
@@ -86,7 +86,7 @@ def train_or_resume(run: Run, stage: Stage, network: Network, method_name: str, 
     log = read_log(log_path) if read_fingerprint(path) == expected else None
     if log is not None:
         load_checkpoint(path, network, method, run.device)
-        network.eval()
+        set_mode(False, network, method)
         return Trained(network, method, expected, *log)
     began = time.perf_counter()
     curves = train_stage(network, method, run.dataset, stage, run.seed, run.device, watch_of(stage))

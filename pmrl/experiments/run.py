@@ -17,10 +17,10 @@ from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.evaluation.identity import Identity
 from pmrl.method import Batch, Method, Network, NetworkSettings
-from pmrl.method.base import blaming
+from pmrl.method.base import blaming, build_method
 from pmrl.records import CONTINUED, FINE_TUNED, FOUNDATION, MAIN, PRETRAIN, SCRATCH, TRAIN, ZERO_SHOT
-from pmrl.seeds import derived_seed
 from pmrl.training.loop import Stage
+from pmrl.training.seeding import seed_draws
 
 # The stages of training that a regime consists of, in order.
 REGIME_STAGES = {ZERO_SHOT: (CONTINUED,), FINE_TUNED: (CONTINUED, FINE_TUNED), SCRATCH: (SCRATCH,)}
@@ -93,11 +93,22 @@ class Run:
         return np.concatenate([self.dataset.indices(split) for split in splits])
 
 
+def new_method(run: Run, name: str, values: dict[str, Any]) -> Method:
+    """An untrained method; what it draws in ``__init__`` depends on data set and seed only."""
+    seed_draws("method", run.dataset.card.name, run.seed)
+    return build_method(name, values).to(run.device)
+
+
 def new_network(run: Run, method: Method) -> Network:
-    """An untrained network; its weights depend on data set and seed only, so that all methods start from the same."""
-    torch.manual_seed(derived_seed("weights", run.dataset.card.name, run.seed))
+    """An untrained network; its weights depend on data set and seed only, so that all methods start from the same.
+
+    Parameters that the method makes for itself at this point move to the run's device, too.
+    """
+    seed_draws("weights", run.dataset.card.name, run.seed)
     with blaming(method, "new_network"):
-        return method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
+        network = method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
+    method.to(run.device)
+    return network
 
 
 def set_up_torch(device: str, threads: int = 1) -> torch.device:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from pmrl.data.dataset import Dataset
 from pmrl.evaluation.retrieval import evaluate_pairs, mean_recall
@@ -23,6 +22,7 @@ from pmrl.experiments.run import Run, new_network
 from pmrl.files import replacing, write_json
 from pmrl.method.base import build_method
 from pmrl.method.networks import embed
+from pmrl.progress import progress
 from pmrl.records import CONTINUED, FOUNDATION, MAIN, PROPOSED, TEST
 from pmrl.study.plan import foundation_settings, tuned_values
 from pmrl.training.loop import train_stage
@@ -66,7 +66,7 @@ def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch
     name, rows, began = dataset.card.name, [], time.perf_counter()
     tuned = tuned_values(config, name, PROPOSED)
     trainings = list(product(range(config["sensitivity"]["seeds"]), settings(config["sensitivity"], tuned)))
-    for seed, setting in tqdm(trainings, desc=f"sensitivity on {name}", disable=None):
+    for seed, setting in progress(trainings, f"sensitivity on {name}"):
         run = Run(dataset, FOUNDATION, MAIN, foundation_settings(config, name), seed, results, device)
         value = judge(run, {**tuned, **setting.values()})
         rows.append({"dataset": name, "seed": seed, "parameter": setting.parameter, **setting.values(), "value": value})

@@ -16,9 +16,9 @@ from pmrl.experiments.measuring import (
     measure_robustness,
 )
 from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, train_or_resume
-from pmrl.experiments.run import REGIME_STAGES, STAGE_REGIMES, Run, new_network
+from pmrl.experiments.run import REGIME_STAGES, STAGE_REGIMES, Run, new_method, new_network
 from pmrl.experiments.writing import TARGET, Measured, finish
-from pmrl.method.base import build_method, is_supported
+from pmrl.method.base import is_supported
 from pmrl.method.networks import embed
 from pmrl.records import CONTINUED, FINE_TUNED, MAIN, MISMATCHED, MISSING_TRAINING, SCRATCH, TEST, ZERO_SHOT
 from pmrl.training.loop import Stage
@@ -56,7 +56,7 @@ def train(run: Run, stage: Stage, before: Trained | None = None) -> Trained:
     """Train one stage, from ``before`` if given, else from the foundation, or from random weights for ``scratch``."""
     if before is not None:
         return train_or_resume(run, stage, before.network, run.method, before.method, before.fingerprint)
-    method = build_method(run.method, run.settings["hyperparameters"]).to(run.device)
+    method = new_method(run, run.method, run.settings["hyperparameters"])
     network = new_network(run, method)
     needs_no_foundation = method.closed_form or stage.name == SCRATCH
     start = RANDOM_WEIGHTS if needs_no_foundation else load_foundation(foundation_of(run), network)

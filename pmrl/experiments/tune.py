@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from tqdm import tqdm
 
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.evaluation.retrieval import Result, evaluate, mean_recall, of_anchor, of_pairs
 from pmrl.experiments.foundation import train_foundation
-from pmrl.experiments.run import REGIME_STAGES, Run, new_network
+from pmrl.experiments.run import REGIME_STAGES, Run, new_method, new_network
 from pmrl.files import read_yaml, replacing
-from pmrl.method.base import build_method, is_supported, load_method
+from pmrl.method.base import is_supported, load_method
 from pmrl.method.networks import embed
+from pmrl.progress import progress
 from pmrl.records import CONTINUED, FOUNDATION, MAIN, VALIDATION, ZERO_SHOT
 from pmrl.seeds import derived_seed
 from pmrl.study.plan import foundation_settings, searches, variant_values
@@ -64,7 +64,7 @@ def foundations(config: dict[str, Any], dataset: Dataset, results: Path, device:
 
 def run_trial(base: Run, method_name: str, values: dict[str, Any], regime: str = ZERO_SHOT) -> float:
     """Train with the given values, from a foundation unless from scratch; return the criterion on validation."""
-    method = build_method(method_name, values).to(base.device)
+    method = new_method(base, method_name, values)
     network = new_network(base, method)
     (stage,) = REGIME_STAGES[regime]
     if stage == CONTINUED and not method.closed_form:
@@ -93,7 +93,7 @@ def tune(
     number = config["tuning"]["trials"] if supported else 0
     search = dict(zip(SEARCH, (name, method, variant), strict=True))
     rows = []
-    for values in tqdm(trials(method, name, number), desc=f"tuning {method} {variant} on {name}", disable=None):
+    for values in progress(trials(method, name, number), f"tuning {method} {variant} on {name}"):
         point = values | fixed
         rows.append({**search, **outcome(bases, method, point, config["tuning"]["regime"]), **point})
     table = pd.DataFrame(rows, columns=None if rows else [*SEARCH, "value"])
@@ -153,7 +153,8 @@ def adopt(config: dict[str, Any], results: Path, tuned: Path) -> None:
     with replacing(tuned) as temporary:
         temporary.write_text(
             f"# Chosen on the validation split by `make tune`; the trials are in {records.name} beside this file.\n"
-            + yaml.safe_dump(best, sort_keys=True)
+            + yaml.safe_dump(best, sort_keys=True),
+            encoding="utf-8",
         )
     with replacing(records) as temporary:
         order = [*SEARCH, "value"]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-import pmrl
+from pmrl.discovery import ROOT
 from pmrl.evaluation.identity import Identity
 from pmrl.evaluation.retrieval import Result, contributions
 from pmrl.experiments.resume import Trained
@@ -162,6 +165,28 @@ def curve_rows(context: dict[str, Any], stages: dict[str, Trained]) -> pd.DataFr
     return pd.DataFrame(rows, columns=COLUMNS["curves"])
 
 
+def processor() -> str:
+    """What computed: the model of the processor, as the operating system calls it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """The commit of the project's code, with "+" behind it if files were changed since; empty without git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def description(run: Run, method_name: str, stages: dict[str, Trained], measured: Measured) -> dict[str, Any]:
     """What ran: settings, versions, data, seed, and the seconds of each stage and of this whole run."""
     cls = load_method(method_name)
@@ -175,9 +200,11 @@ def description(run: Run, method_name: str, stages: dict[str, Trained], measured
         "parameters": measured.parameters,
         "training_seconds": {stage: round(trained.seconds, 3) for stage, trained in stages.items()},
         "versions": {
-            "pmrl": pmrl.__version__,
+            "pmrl": version("pmrl-benchmark"),
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
         "device": run.device.type,
+        "processor": processor(),
+        "commit": commit(),
     }

@@ -67,6 +67,6 @@ def _map(axes: Axes, frame: pd.DataFrame, labels: list[str]) -> None:
     colors = plt.get_cmap("viridis")(np.linspace(0, 0.95, max(len(labels), 2)))
     for label, color, shape in zip(labels, colors, SHAPES, strict=False):
         x, y = points[classes == label].T
-        axes.scatter(x, y, s=6, color=color, marker=shape, lw=0, alpha=0.8, label=label)
+        axes.scatter(x, y, s=6, color=color, marker=shape, lw=0, alpha=0.8, label=style.plain(label))
     axes.set_xlabel(f"component 1 ({100 * shares[0]:.0f} %)")
     axes.set_ylabel(f"component 2 ({100 * shares[1]:.0f} %)")

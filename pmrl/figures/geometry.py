@@ -48,7 +48,7 @@ def draw(results: Results, method: str = PROPOSED) -> Figure:
     panels[1].set_title("leading direction: all are drawn to $u_1$, no modality is special", y=0.93)
     sigma = ", ".join(f"{value:.2f}" for value in np.linalg.svd(vectors_of(item), compute_uv=False))
     figure.suptitle(
-        f"{results.title(dataset)}, item {item['item'].iloc[0]}, {results.label(method)}: σ = {sigma}"
+        f"{results.title(dataset)}, item {style.plain(item['item'].iloc[0])}, {results.label(method)}: σ = {sigma}"
         f" (√k = {np.sqrt(len(names)):.2f})"
     )
     return figure

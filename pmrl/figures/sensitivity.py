@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from pmrl.records import PROPOSED
 from pmrl.reporting import style
@@ -53,7 +54,9 @@ def _heat_map(axes: Axes, frame: pd.DataFrame) -> None:
     columns = np.flatnonzero(np.isclose(grid.columns.astype(float), PAPER["alignment_temperature"]))
     rows = np.flatnonzero(np.isclose(grid.index.astype(float), PAPER["instance_temperature"]))
     for x, y in zip(columns, rows, strict=False):
-        axes.add_patch(plt.Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, fill=False, edgecolor=style.INK, lw=1.6))
+        outline = [withStroke(linewidth=3, foreground=style.INK)]  # seen on dark and on light cells
+        frame = plt.Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, fill=False, edgecolor="white", path_effects=outline)
+        axes.add_patch(frame)
 
 
 def _saturation(axes: Axes, k: int, temperatures: pd.Series) -> None:

@@ -1,7 +1,7 @@
 """Everything that a baseline imports; see docs/adding_a_baseline.md."""
 
 from pmrl.data.dataset import Card, Dataset
-from pmrl.method.base import Hyperparameters, Method, searched
+from pmrl.method.base import Hyperparameters, Method, searched, value
 from pmrl.method.contrastive import Temperature, info_nce
 from pmrl.method.embeddings import Batch, Embeddings
 from pmrl.method.encoders import zero_tokens
@@ -24,5 +24,6 @@ __all__ = [
     "instance_matching",
     "matchable",
     "searched",
+    "value",
     "zero_tokens",
 ]

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
+from pmrl.ranges import Range, fitted
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Card, Dataset
@@ -30,9 +31,35 @@ if TYPE_CHECKING:
 MOVED = ("pmrl.contrastive", "pmrl.matching", "pmrl.networks")
 
 
-def searched(default: Any, *others: Any) -> Any:
-    """A hyper-parameter with a ``default``; tuning chooses among the default and the ``others``."""
-    return dataclasses.field(default=default, metadata={"grid": tuple(sorted({default, *others}))})
+def value(default: Any, **limits: Any) -> Any:
+    """A hyper-parameter with a ``default``, which a config may override and tuning leaves alone.
+
+    Args:
+        default: must be within the limits.
+        **limits: which values are allowed, as in :class:`pmrl.ranges.Range`: ``above``, ``at_least``, ``below`` and
+            ``at_most`` for numbers, ``choices`` for texts. A value outside is refused before anything trains.
+    """
+    return dataclasses.field(default=default, metadata={"range": _range_around((default,), limits)})
+
+
+def searched(default: Any, *others: Any, **limits: Any) -> Any:
+    """A hyper-parameter with a ``default``; tuning chooses among the default and the ``others``.
+
+    Args:
+        default: must be within the limits, as must the ``others``.
+        *others: the other values that tuning tries.
+        **limits: see :func:`value`.
+    """
+    grid = tuple(sorted({default, *others}))
+    return dataclasses.field(default=default, metadata={"grid": grid, "range": _range_around(grid, limits)})
+
+
+def _range_around(values: tuple[Any, ...], limits: dict[str, Any]) -> Range:
+    allowed = Range(**limits)
+    outside = [value for value in values if not allowed.admits(value)]
+    if outside:
+        raise ValueError(f"{outside[0]!r} is declared, but expected is {allowed.describe(type(outside[0]).__name__)}")
+    return allowed
 
 
 class Method(nn.Module):
@@ -43,9 +70,11 @@ class Method(nn.Module):
     a frozen dataclass::
 
         class Hyperparameters(Method.Hyperparameters):
-            temperature: float = searched(0.07, 0.05, 0.1, 0.2)
+            temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)
+            label_smoothing: float = value(0.1, at_least=0, below=1)
 
-    A method's own learnable parameters, such as a temperature, are ordinary ``nn.Parameter`` objects.
+    A method's own learnable parameters, such as a temperature, are ordinary ``nn.Parameter`` objects, made in
+    ``__init__``, or in ``new_network`` if their sizes depend on the data set. State that is no parameter is a buffer.
 
     A method with ``closed_form = True`` is not trained by gradients: ``fit`` is called once, on a new network, instead
     of the training loop, and neither ``loss`` nor the foundation is used. A method with ``learns = False`` is a
@@ -69,15 +98,15 @@ class Method(nn.Module):
             learning_rate: peak learning rate of AdamW while the method trains.
         """
 
-        learning_rate: float = searched(1e-3, 3e-4, 3e-3)
+        learning_rate: float = searched(1e-3, 3e-4, 3e-3, above=0)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "search_space" in vars(cls):
             raise TypeError(
                 f"{cls.__name__}.search_space is no longer read: the values that tuning tries are declared with each "
-                "hyper-parameter, the default first: `temperature: float = searched(0.07, 0.05, 0.1, 0.2)`; see "
-                "docs/adding_a_baseline.md"
+                "hyper-parameter, the default first: `temperature: float = searched(0.07, 0.05, 0.1, 0.2, above=0)`; "
+                "see docs/adding_a_baseline.md"
             )
         if "Hyperparameters" in vars(cls) and "__dataclass_fields__" not in vars(cls.Hyperparameters):
             dataclass(frozen=True)(cls.Hyperparameters)  # changes the class in place
@@ -89,9 +118,8 @@ class Method(nn.Module):
     @classmethod
     def search_grids(cls) -> dict[str, tuple[Any, ...]]:
         """The values that tuning tries for each hyper-parameter; a closed-form method has no learning rate."""
-        grids = {
-            field.name: field.metadata["grid"] for field in dataclasses.fields(cls.Hyperparameters) if field.metadata
-        }
+        fields = dataclasses.fields(cls.Hyperparameters)
+        grids = {field.name: field.metadata["grid"] for field in fields if "grid" in field.metadata}
         return {name: grid for name, grid in grids.items() if not (cls.closed_form and name == "learning_rate")}
 
     @classmethod
@@ -100,7 +128,10 @@ class Method(nn.Module):
         return True, ""
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
-        """An untrained network; a method overrides this to use encoders of its own."""
+        """An untrained network; a method overrides this for encoders of its own or parameters of the data's sizes.
+
+        It is called once for each method, before training and before a checkpoint is loaded.
+        """
         from pmrl.method.networks import Network
 
         return Network(dataset, settings)
@@ -184,25 +215,30 @@ def build_method(name: str, values: dict[str, Any]) -> Method:
     """A method with the given hyper-parameters; all others keep their defaults.
 
     Raises:
-        UserError: unknown method or hyper-parameter, or a value of the wrong type.
+        UserError: unknown method or hyper-parameter, or a value of the wrong type or outside its range.
     """
     cls = load_method(name)
     fields = {field.name: field for field in dataclasses.fields(cls.Hyperparameters)}
-    for key, value in values.items():
+    for key in values:
         if key not in fields:
             raise UserError(
                 f"Method {name!r} has no hyper-parameter {key!r}. Valid hyper-parameters: {', '.join(fields)}."
             )
-        default = fields[key].default
-        if isinstance(default, str) != isinstance(value, str) or not isinstance(value, int | float | str | bool):
-            raise UserError(
-                f"Method {name!r}: hyper-parameter {key!r} is {value!r}; "
-                f"expected a {type(default).__name__} such as {default!r}."
-            )
-        if isinstance(default, float):
-            values = {**values, key: float(value)}
+    checked = {key: _fitted(name, fields[key], value) for key, value in values.items()}
     with blaming(cls, "__init__"):
-        return cls(cls.Hyperparameters(**values))
+        return cls(cls.Hyperparameters(**checked))
+
+
+def type_name(field: dataclasses.Field[Any]) -> str:
+    """Name of the type that a hyper-parameter is declared with."""
+    return field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+
+
+def _fitted(method: str, field: dataclasses.Field[Any], value: Any) -> Any:
+    try:
+        return fitted(value, type_name(field), field.metadata.get("range", Range()))
+    except ValueError as error:
+        raise UserError(f"Method {method!r}: hyper-parameter {field.name!r} is {error}.") from error
 
 
 def is_supported(name: str, card: Card) -> tuple[bool, str]:

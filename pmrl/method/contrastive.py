@@ -5,15 +5,24 @@ import math
 import torch
 from torch import Tensor, nn
 
-# Replaces −∞ where a candidate does not count; finite, so that gradients are finite too.
+from pmrl.errors import UserError
+from pmrl.spectral import widen
+
+# Replaces −∞ where a candidate does not count; finite in float32, so that gradients are finite too.
 _LOWEST = -1e30
 
 
 class Temperature(nn.Module):
-    """A learnable positive temperature, clamped to at least ``minimum`` (as CLIP caps its logit scale at 100)."""
+    """A learnable positive temperature, clamped to at least ``minimum`` (as CLIP caps its logit scale at 100).
+
+    Raises:
+        UserError: ``initial`` is below ``minimum``, where the temperature would have no gradient.
+    """
 
     def __init__(self, initial: float, minimum: float = 0.01) -> None:
         super().__init__()
+        if initial < minimum:
+            raise UserError(f"a learnable temperature starts at {initial}; expected at least its minimum, {minimum}")
         self.logarithm = nn.Parameter(torch.tensor(math.log(initial)))
         self.minimum = minimum
 
@@ -25,6 +34,8 @@ class Temperature(nn.Module):
 def info_nce(logits: Tensor, usable: Tensor | None = None, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of ``logits`` against the diagonal, averaged over rows and both directions, in nats.
 
+    Half-precision logits are computed in float32, as the sum over a batch may not fit float16.
+
     Args:
         logits: (…, n, n), one contrastive task for each leading index.
         usable: (…, n), true where an instance takes part; None means that all do. With fewer than two instances
@@ -32,8 +43,9 @@ def info_nce(logits: Tensor, usable: Tensor | None = None, label_smoothing: floa
         label_smoothing: share of the target spread evenly over the usable candidates.
 
     Returns:
-        (…), one loss for each task.
+        (…), one loss for each task, in float32 or float64.
     """
+    logits = widen(logits)
     positives = logits.diagonal(dim1=-2, dim2=-1)
     if usable is None or usable.all():
         usable = pairs = None  # the common case needs no masks

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pmrl.data.arrays import deviations
 from pmrl.data.dataset import Dataset
 from pmrl.method.embeddings import Batch, Embeddings
 from pmrl.method.encoders import Encoders
@@ -19,17 +20,22 @@ from pmrl.records import PRETRAIN
 class Standardize(nn.Module):
     """Centres and scales each feature by the statistics of the pre-training part.
 
-    A feature that hardly varies there is only centred. The statistics are part of the checkpoint.
+    A feature that is constant there, relative to its magnitude, is only centred; see `pmrl.data.arrays.deviations`. The
+    statistics are part of the checkpoint.
+
+    Args:
+        examples: (…, features) of the pre-training part.
+        noise: a feature that deviates less is only centred too; see `pmrl.data.dataset.Modality`.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, examples: np.ndarray) -> None:
+    def __init__(self, examples: np.ndarray, noise: float = 0.0) -> None:
         super().__init__()
         flat = examples.reshape(-1, examples.shape[-1]).astype(np.float64)
-        deviation = flat.std(axis=0)
-        deviation[deviation < 1e-6] = 1.0
+        deviation = deviations(flat, noise)
+        deviation[deviation == 0] = 1.0
         self.register_buffer("mean", torch.from_numpy(flat.mean(axis=0)).float())
         self.register_buffer("deviation", torch.from_numpy(deviation).float())
 
@@ -59,8 +65,9 @@ class Network(nn.Module):
         rows = dataset.indices(PRETRAIN)
         for name in dataset.modalities:
             present_rows = rows[dataset.present[name][rows]]
-            self.pooled[name] = Standardize(dataset.pooled[name][present_rows])
-            self.tokens[name] = Standardize(dataset.tokens[name][present_rows])
+            noise = dataset.card.modalities[name].noise
+            self.pooled[name] = Standardize(dataset.pooled[name][present_rows], noise)
+            self.tokens[name] = Standardize(dataset.tokens[name][present_rows], noise)
             shapes[name] = Shape(dataset.pooled[name].shape[1], dataset.tokens[name].shape[1:])
         self.encoders = encoders(shapes, settings)
         self.heads = Heads(dataset.modalities, dataset.anchor, settings)

@@ -9,13 +9,15 @@ from pmrl.reporting.results import Results
 
 MEAN_NOTE = (
     "Mean ± half of the 95 % t-interval over seeds (how much another training run would vary). “seeds” is the number "
-    "of seeds; a cell with fewer gives its own n. A dash (–) is a missing value."
+    "of seeds; a cell with fewer gives its own n. A dash (–) is a missing value, "
+    "or the interval of fewer than three seeds."
 )
 MARK_NOTE = (
     "The best method is bold and the second best underlined, each only where it is significantly better than the next "
     "one (paired bootstrap over seeds and test items with Student's t for few seeds, Holm correction within the "
     "table, α = 0.05)."
 )
+FEWEST_SEEDS = 3  # of an interval in a table: that of two seeds is twelve standard errors wide and says nothing
 CHANCE_NOTE = "† marks a value whose 95 % interval is not entirely better than chance."
 
 
@@ -73,7 +75,8 @@ def spread(
 def _cell(row: Mapping | None, seeds: int, decimals: int) -> str:
     if row is None or pd.isna(row["mean"]):
         return MISSING
-    cell = text(row["mean"], row["low"], row["high"], decimals)
+    low = row["low"] if row["n"] >= FEWEST_SEEDS else float("nan")
+    cell = text(row["mean"], low, row["high"], decimals)
     if not row.get("clear_of_chance", True):
         cell += " †"
     if row["n"] < seeds:

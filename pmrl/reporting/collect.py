@@ -51,7 +51,10 @@ def collect_sweeps(files: Iterable[Path], results: Path) -> None:
 def collected_runs(results: Path) -> dict[Path, str]:
     """The folders of the runs that were collected last, each with the digest of what made it; empty if none were."""
     path = Path(results) / COLLECTED
-    return {Path(folder): digest for folder, digest in read_json(path).items()} if path.exists() else {}
+    content = read_json(path) if path.exists() else {}
+    if not isinstance(content, dict):  # an earlier version kept no digests
+        content = dict.fromkeys(content, "")
+    return {Path(folder): digest for folder, digest in content.items()}
 
 
 def gathered(paths: Iterable[Path], categories: bool = False) -> pa.Table:

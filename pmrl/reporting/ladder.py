@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from pmrl.reporting.statistics import DRAWS, draws, seed_draws
+from pmrl.reporting.statistics import DRAWS, seed_draws, weighted_sums
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -33,25 +33,26 @@ def resampled_differences(tables: Sequence[pd.DataFrame], population: str) -> tu
     first, second = np.triu_indices(len(tables), 1)
     differences = values[first] - values[second]
     by_seed = np.vstack([np.ones(len(seeds)), seed_draws(f"seeds of {population}", len(seeds))])
-    by_item = np.vstack([np.ones(len(items)), draws(f"items of {population}", len(items))])
+    present = ~np.isnan(differences)
+    moments = np.stack([np.where(present, differences, 0.0), present.astype(float)]).reshape(-1, len(items))
+    measured = moments.sum(axis=1)[None]
+    resampled = weighted_sums(f"items of {population}", moments)
     matrices = np.zeros((2, 1 + DRAWS, len(tables), len(tables)))
-    for matrix, item_weights in zip(matrices, (by_item, by_item[:1]), strict=True):
-        means = _weighted_means(differences, by_seed, item_weights)
+    for matrix, sums in zip(matrices, (np.concatenate([measured, resampled]), measured), strict=True):
+        means = _weighted_means(sums.reshape(-1, 2, *differences.shape[:2]), by_seed)
         matrix[:, first, second], matrix[:, second, first] = means, -means
     return matrices[0], matrices[1]
 
 
-def _weighted_means(differences: np.ndarray, seed_weights: np.ndarray, item_weights: np.ndarray) -> np.ndarray:
-    """Weighted means of (pairs, seeds, items) over seeds and items, (resamples, pairs).
+def _weighted_means(moments: np.ndarray, seed_weights: np.ndarray) -> np.ndarray:
+    """Weighted means over seeds and items, (resamples, pairs).
 
-    A single row of weights holds for all resamples.
+    Args:
+        moments: (resamples, 2, pairs, seeds) sums of the differences over the items, and how many there are; a single
+            resample holds for all.
+        seed_weights: (resamples, seeds).
     """
-    pairs, seeds, items = differences.shape
-    present = ~np.isnan(differences)
-    sums, counts = (
-        ((item_weights @ x.reshape(-1, items).T).reshape(-1, pairs, seeds) * seed_weights[:, None]).sum(axis=2)
-        for x in (np.where(present, differences, 0.0), present.astype(float))
-    )
+    sums, counts = (moments * seed_weights[:, None, None]).sum(axis=3).transpose(1, 0, 2)
     # Sums in another order differ in the last digits; rounding makes equal means equal.
     return np.round(sums / np.where(counts > 0, counts, np.nan), 9)
 

@@ -12,7 +12,6 @@ from pmrl.errors import UserError
 from pmrl.files import read_json, read_yaml
 from pmrl.records import (
     CELL,
-    COLLECTED,
     COLUMNS,
     FOUNDATION,
     MAIN,
@@ -29,6 +28,8 @@ from pmrl.records import (
     UNSUPPORTED,
     ZERO_SHOT,
 )
+from pmrl.reporting.collect import collected_runs
+from pmrl.study.belonging import same
 
 
 class Results:
@@ -158,15 +159,17 @@ class Results:
     @cached_property
     def foreign(self) -> set[tuple[str, str, str]]:
         """(data set, method, variant) of collected runs that were made of something else than the study asks for."""
-        expected, path = self.study.get("origins"), self.folder / COLLECTED
-        if expected is None or not path.exists():
+        expected = self.study.get("origins")
+        if expected is None:
             return set()
         foreign = set()
-        for folder, digest in read_json(path).items():
-            kind = folder.rpartition("/runs/")[2].rpartition("/")[0]  # digits/pmrl/main, or digits/foundation
-            if expected.get(kind) != digest:
-                dataset, method, *variant = kind.split("/")
-                foreign.add((dataset, method, *(variant or [MAIN])))
+        for folder, digest in collected_runs(self.folder).items():
+            kind = (
+                folder.as_posix().rpartition("/runs/")[2].rpartition("/")[0]
+            )  # digits/pmrl/main, or digits/foundation
+            if kind not in expected or not same(expected[kind], digest):
+                dataset, method, variant = (*kind.split("/"), MAIN)[:3]
+                foreign.add((dataset, method, variant))
         return foreign
 
     @cached_property

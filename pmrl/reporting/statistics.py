@@ -16,6 +16,7 @@ from scipy import special
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
+BLOCK = 4_000_000  # numbers of the bootstrap that are held at a time
 MANY = 1e6  # so many degrees of freedom make Student's t the normal distribution
 
 
@@ -107,11 +108,30 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def draws(purpose: str, size: int) -> np.ndarray:
-    """How often each unit is drawn in each resample, (DRAWS, size); seeded by the purpose and the size."""
+    """How often each unit is drawn in each resample, (DRAWS, size); seeded by the purpose and the size.
+
+    Counts are at most some dozens, so one byte holds each; they are drawn in blocks that take little memory.
+    """
     digest = hashlib.sha256(f"{purpose} {size}".encode()).digest()
-    units = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(size, size=(DRAWS, size))
-    units += size * np.arange(DRAWS)[:, None]
-    return np.bincount(units.ravel(), minlength=DRAWS * size).reshape(DRAWS, size).astype(np.uint16)
+    generator = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    counts = np.empty((DRAWS, size), dtype=np.uint8)
+    for rows in blocks(size):
+        units = generator.integers(size, size=(rows.stop - rows.start, size))
+        units += size * np.arange(len(units))[:, None]
+        counts[rows] = np.bincount(units.ravel(), minlength=units.size).reshape(units.shape)
+    return counts
+
+
+def blocks(size: int) -> list[slice]:
+    """All resamples in blocks whose numbers, ``size`` for each resample, take some megabytes."""
+    rows = max(1, BLOCK // max(1, size))
+    return [slice(start, min(start + rows, DRAWS)) for start in range(0, DRAWS, rows)]
+
+
+def weighted_sums(purpose: str, values: np.ndarray) -> np.ndarray:
+    """Sums of values (columns, units) over the units of each resample, (DRAWS, columns), in the type of the values."""
+    counts = draws(purpose, values.shape[1])
+    return np.concatenate([counts[rows].astype(values.dtype) @ values.T for rows in blocks(values.shape[1])])
 
 
 def seed_draws(purpose: str, size: int) -> np.ndarray:
@@ -202,12 +222,11 @@ def _resampled(stratum: int, differences: np.ndarray) -> tuple[np.ndarray, np.nd
     """Mean and d_z of every resample, and the mean with only the seeds resampled, (DRAWS,) each; NaN without values."""
     present = ~np.isnan(differences)
     filled = np.where(present, differences, 0.0)
-    seeds, items = differences.shape
+    seeds = len(differences)
     by_seed = seed_draws(f"seeds of {stratum}", seeds)
-    by_item = draws(f"items of {stratum}", items).astype(np.float32)
-    count, first, second = (
-        (by_seed * (by_item @ moment.T.astype(np.float32))).sum(axis=1) for moment in (present, filled, filled**2)
-    )
+    moments = np.concatenate([present, filled, filled**2]).astype(np.float32)
+    sums = weighted_sums(f"items of {stratum}", moments).reshape(DRAWS, 3, seeds)
+    count, first, second = (by_seed[:, None] * sums).sum(axis=2).T
     count = np.where(count > 0, count, np.nan)
     seeds_alone = (by_seed @ filled.sum(axis=1)) / (by_seed @ present.sum(axis=1))
     return first / count, _standardized(first / count, second / count), seeds_alone

@@ -128,6 +128,11 @@ def log_axis(axes: Axes) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
+def plain(text: str) -> str:
+    """A text of the data as it is: a dollar sign in it starts no formula."""
+    return text.replace("$", r"\$")
+
+
 def panel_title(axes: Axes, text: str) -> None:
     """A bold title over the left edge of a panel."""
     axes.set_title(text, loc="left", fontweight="bold")

@@ -63,8 +63,15 @@ def digests(config: dict[str, Any]) -> dict[str, str]:
 
 
 def digest(made_of: Origin) -> str:
-    """A short name of an origin."""
-    return provenance.text_digest(json.dumps(made_of, sort_keys=True))[:16]
+    """A short name of an origin: a digest of settings and code, and the checksum of the data."""
+    parts = {key: made_of[key] for key in ("settings", "code")}
+    return f"{provenance.text_digest(json.dumps(parts, sort_keys=True))[:16]} {made_of['data']}"
+
+
+def same(first: str, second: str) -> bool:
+    """Whether two digests name one origin; data count only where both sides know them."""
+    (made, _, data), (other, _, other_data) = (digest.partition(" ") for digest in (first, second))
+    return made == other and (not data or not other_data or data == other_data)
 
 
 def misfit(folder: Path, expected: Origin) -> str:
@@ -78,7 +85,7 @@ def misfit(folder: Path, expected: Origin) -> str:
     if actual is None:
         return "an earlier version of the project made it"
     for key, reason in (("code", "other code made it"), ("data", "it was trained on other data")):
-        if actual[key] != expected[key]:
+        if actual[key] != expected[key] and expected[key]:
             return reason
     for key, value, wanted in differences(actual["settings"], json.loads(json.dumps(expected["settings"]))):
         return f"{key} was {json.dumps(value)}, and is {json.dumps(wanted)} in this study"
@@ -108,8 +115,7 @@ def require(folders: list[Path], config: dict[str, Any]) -> dict[Path, str]:
             f"{folder}: this run does not belong to the study: {reason}{more}. Delete its folder and run snakemake "
             "again, which trains it anew."
         )
-    expected = origins(config)
-    return {folder: digest(expected[kind_of(folder, config)]) for folder in folders}
+    return {folder: digest(read_json(folder / DESCRIPTION)["origin"]) for folder in folders}
 
 
 def foreign_runs(folders: list[Path], config: dict[str, Any]) -> dict[Path, str]:

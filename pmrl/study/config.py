@@ -12,7 +12,8 @@ from pmrl import discovery
 from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.files import read_yaml
-from pmrl.study.hyperparameters import hyperparameter_names
+from pmrl.ranges import fitted
+from pmrl.study.hyperparameters import declarations
 from pmrl.study.plan import searches
 
 DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
@@ -38,15 +39,53 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
         UserError: the schema rejects keys or values (all are listed with their paths), or a name is unknown.
     """
     schema = read_yaml(SCHEMA)
-    filled = with_defaults(config, schema)
+    check_keys(config, name)
+    filled = with_defaults(without_empty(config), schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
     if errors:
         lines = [f"  {'.'.join(map(str, error.absolute_path)) or '(top level)'}: {error.message}" for error in errors]
         raise UserError(
             f"{name}: the config is not valid:\n" + "\n".join(lines) + "\nSee config/README.md for every key."
         )
+    for key in ("results", "data"):
+        filled[key] = str(Path(filled[key]).expanduser())
+    filled["folders"] = {dataset: str(Path(folder).expanduser()) for dataset, folder in filled["folders"].items()}
     check_names(filled, name)
     return filled
+
+
+def check_keys(config: Any, where: str, path: str = "") -> None:
+    """Check that every key is a text; YAML reads an unquoted ``no`` as False and ``1`` as a number.
+
+    Raises:
+        UserError: naming the key as YAML read it, and where it stands.
+    """
+    if isinstance(config, dict):
+        for key, value in config.items():
+            if not isinstance(key, str):
+                raise UserError(
+                    f"{where}: {path or 'the config'}: found the key {key!r} ({type(key).__name__}), expected a text; "
+                    "YAML reads no, yes, on, off and numbers as values. Choose another name."
+                )
+            check_keys(value, where, f"{path}.{key}" if path else key)
+
+
+def without_empty(config: dict[str, Any]) -> dict[str, Any]:
+    """The config without variants and classifications that are null, and null for an empty ``cost`` or ``tuned``."""
+    kept = dict(config)
+    for key in ("cost", "tuned"):
+        if kept.get(key) == "":
+            kept[key] = None
+    if isinstance(kept.get("classification"), dict):
+        kept["classification"] = _given(kept["classification"])
+    if isinstance(kept.get("variants"), dict):
+        variants = kept["variants"].items()
+        kept["variants"] = {m: _given(part) if isinstance(part, dict) else part for m, part in variants}
+    return kept
+
+
+def _given(part: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if value is not None}
 
 
 def check_names(config: dict[str, Any], where: str) -> None:
@@ -83,19 +122,24 @@ def check_names(config: dict[str, Any], where: str) -> None:
 
 
 def check_hyperparameters(config: dict[str, Any], where: str) -> None:
-    """Check that variants set existing hyper-parameters, tuned values exist, and attention heads divide the width.
+    """Check the variants' hyper-parameters, that the file of tuned values exists, and that heads divide the width.
 
     Raises:
         UserError: a check fails; the message names the key of the config, its value and what is valid.
     """
     for method, variants in config["variants"].items():
-        valid = hyperparameter_names(method)
-        for variant, values in variants.items():
-            for name in set(values) - set(valid):
+        declared = declarations(method)
+        for variant, name, value in ((v, *pair) for v, values in variants.items() for pair in values.items()):
+            if name not in declared:
                 raise UserError(
                     f"{where}: variants.{method}.{variant}: unknown hyper-parameter {name!r}. "
-                    f"Valid hyper-parameters: {', '.join(valid)}."
+                    f"Valid hyper-parameters: {', '.join(declared)}."
                 )
+            try:
+                fitted(value, *declared[name])
+            except ValueError as error:
+                place = f"{where}: variants.{method}.{variant}"
+                raise UserError(f"{place}: hyper-parameter {name!r} is {error}.") from error
     if config["tuned"] and not (ROOT / config["tuned"]).exists():
         raise UserError(
             f"{where}: tuned: there is no file {config['tuned']!r}. Name an existing file (an empty one for a search "
@@ -124,9 +168,10 @@ def check_sweep(config: dict[str, Any], where: str) -> None:
 
 
 def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
-    """A copy of ``value`` in which missing keys have the schema's defaults, at every depth."""
+    """A copy of ``value`` in which missing keys have the schema's defaults, and 3.0 is 3 where an integer is wanted."""
     if not isinstance(value, dict):
-        return copy.deepcopy(value)
+        whole = isinstance(value, float) and value.is_integer() and schema.get("type") == "integer"
+        return int(value) if whole else copy.deepcopy(value)
     filled = copy.deepcopy(value)
     for key, part in schema.get("properties", {}).items():
         if key not in filled and "default" in part:

@@ -153,8 +153,28 @@ def study_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:
     """The tuned values of a method, or of a ``method/variant``, on a data set; empty if it was not tuned there."""
-    path = config["tuned"]
-    if not path:
+    if not config["tuned"]:
         return {}
-    values = (read_yaml(ROOT / path) or {}).get(dataset, {})
-    return dict(values.get(method, {}))
+    return tuned_file(ROOT / config["tuned"]).get(dataset, {}).get(method, {})
+
+
+def tuned_file(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """The content of a file of tuned values: {data set: {method: {hyper-parameter: value}}}, empty entries left out.
+
+    Raises:
+        UserError: an entry is no mapping; the message names the file and the entry.
+    """
+
+    def mapping(content: Any, place: str, depth: int) -> dict[str, Any]:
+        if content is None:
+            return {}
+        if not isinstance(content, dict):
+            raise UserError(
+                f"{path}: {place}: found {content!r}, expected keys and values: data set, then method, then "
+                "hyper-parameter."
+            )
+        if depth == 0:
+            return content
+        return {str(key): mapping(part, f"{place}.{key}", depth - 1) for key, part in content.items()}
+
+    return mapping(read_yaml(path), "tuned values", 2)

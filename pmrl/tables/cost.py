@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from pmrl.records import CELL
 from pmrl.reporting.results import Results
 
 TITLE = "Cost"
@@ -21,7 +22,10 @@ HEADERS = {
 def build(results: Results) -> pd.DataFrame:
     """The measurements, with each step time relative to the fastest method at the same k."""
     order = {method: place for place, method in enumerate(results.methods)}
-    costs = results.costs.sort_values(["modalities", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
+    measured = results.costs
+    every = pd.MultiIndex.from_product([measured[key].unique() for key in CELL["costs"]], names=CELL["costs"])
+    costs = every.to_frame(index=False).merge(measured, how="left")
+    costs = costs.sort_values(["modalities", "method"], key=lambda c: c.map(order) if c.name == "method" else c)
     fastest = costs.groupby("modalities")["step_milliseconds"].transform("min")
     return costs.assign(step_ratio=costs["step_milliseconds"] / fastest).reset_index(drop=True)
 
@@ -31,7 +35,9 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     columns = {"modalities k": frame["modalities"].astype(str), "method": frame["method"].map(results.label)}
     for column, (header, form) in HEADERS.items():
         columns[header] = [format(value, form) if pd.notna(value) else "–" for value in frame[column]]
-    columns["step / fastest"] = [f"{ratio:.2f}" for ratio in frame["step_ratio"]]
+    columns["step / fastest"] = [f"{ratio:.2f}" if pd.notna(ratio) else "–" for ratio in frame["step_ratio"]]
     shown = pd.DataFrame(columns)
-    shown.attrs["notes"] = [] if len(shown) else ["No costs have been measured."]
+    absent = frame["step_ratio"].isna().any()
+    notes = ["–: the method cannot work with so few modalities."] if absent else []
+    shown.attrs["notes"] = notes if len(shown) else ["No costs have been measured."]
     return shown

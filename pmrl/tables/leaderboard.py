@@ -5,8 +5,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from pmrl.progress import progress
 from pmrl.records import ANCHOR, COSINE, FOUNDATION, MAIN, OWN, REGIMES
 from pmrl.reporting import ladder
 from pmrl.reporting.cells import complete, refusals, text
@@ -172,7 +172,7 @@ def _compared(
     """Each block, the methods with recorded ranks in it, and their differences from `ladder.resampled_differences`."""
     for regime in regimes:
         hits = Hits(results, regime)
-        for dataset in tqdm(results.datasets, desc=f"leaderboard {regime}", disable=None):
+        for dataset in progress(results.datasets, f"leaderboard {regime}"):
             for task, score in SCORES.items():
                 pairs = _pairs(results, dataset, task)
                 tables = {one: hits.table(dataset, (one, MAIN), (score, False), pairs) for one in methods}

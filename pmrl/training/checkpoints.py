@@ -17,7 +17,7 @@ def save_checkpoint(path: Path, network: nn.Module, method: nn.Module, fingerpri
     """Write both modules' tensors, with the fingerprint as metadata."""
     modules = {"network": network, "method": method}
     tensors = {
-        f"{prefix}.{name}": tensor.detach().cpu().contiguous()
+        f"{prefix}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for prefix, module in modules.items()
         for name, tensor in module.state_dict().items()
     }

@@ -50,10 +50,12 @@ def drop_modalities(batch: Batch, keep: str | None, percent: float, seed: int) -
 def mismatch(batch: Batch, anchor: str, percent: float, seed: int) -> Batch:
     """Give a share of the instances all modalities but the anchor from another instance.
 
-    These instances exchange their modalities in one cycle, so that every one of them is mismatched.
+    These instances exchange their modalities in one cycle, so that every one of them is mismatched. Their number is
+    rounded; where that gives one, it is two, as an instance alone has nobody to exchange with.
     """
     generator = np.random.default_rng(seed)
-    cycle = generator.permutation(len(batch))[: round(percent / 100 * len(batch))]
+    count = round(percent / 100 * len(batch))
+    cycle = generator.permutation(len(batch))[: 2 if count == 1 else count]
     source = np.arange(len(batch))
     source[cycle] = np.roll(cycle, 1)
     index = torch.from_numpy(source).to(next(iter(batch.present.values())).device)

@@ -12,17 +12,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
 
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.method.base import Method, blaming
 from pmrl.method.embeddings import Batch, Embeddings
 from pmrl.method.networks import Network
+from pmrl.progress import progress
 from pmrl.records import MISMATCHED, MISSING, MISSING_TRAINING, VALIDATION
 from pmrl.seeds import derived_seed
 from pmrl.training.corruption import drop_modalities, mismatch
+from pmrl.training.seeding import seed_draws
 
 ADAM_BETAS = (0.9, 0.98)
 WEIGHT_DECAY = 0.01
@@ -119,17 +120,18 @@ def train_stage(
     device: torch.device,
     watch: Watch | None = None,
 ) -> Curves:
-    """Train ``network`` and ``method`` in place and return what was logged.
+    """Train ``network`` and ``method`` in place, leave both in evaluation mode, and return what was logged.
 
     Raises:
-        UserError: the batch is larger than the split, the method's loss or fit fails, or a loss term is not finite.
+        UserError: the batch is larger than the split, the method's loss or fit fails, a loss term is not finite, or
+            the method makes parameters or buffers while it trains.
     """
-    torch.manual_seed(derived_seed("noise", stage.name, dataset.card.name, seed))
+    seed_draws("noise", stage.name, dataset.card.name, seed)
     examples = training_examples(dataset, stage, seed, device)
     if method.closed_form:
         with blaming(method, "fit"):
             method.fit(network, examples)
-        network.eval()
+        set_mode(False, network, method)
         return Curves()
     examples = network.standardize(examples)
     held_out = network.standardize(Batch.from_dataset(dataset, dataset.indices(VALIDATION)[:CURVE_INSTANCES], device))
@@ -139,15 +141,23 @@ def train_stage(
     instances = pd.factorize(dataset.instances[dataset.indices(stage.split)])[0]
     batches = batch_indices(instances, stage.batch_size, stage.steps, seed_of_batches)
     title = f"{dataset.card.name} {stage.name} {seed}"
-    network.train()
-    for step, index in enumerate(tqdm(batches, total=stage.steps, desc=title, disable=None, leave=False)):
+    set_mode(True, network, method)
+    for step, index in enumerate(progress(batches, title, stage.steps)):
         logged = step % interval == 0 or step == stage.steps - 1
         batch = examples.rows(torch.from_numpy(index).to(device))
         curves.add(step, training_step(network, method, batch, optimizer, step, watch if logged else None))
+        if logged:
+            optimizer.check_complete(method)
         if logged and watch is not None:
             curves.add(step, watched(network, held_out, watch))
-    network.eval()
+    set_mode(False, network, method)
     return curves
+
+
+def set_mode(training: bool, *modules: nn.Module) -> None:
+    """Set whether the modules train or are evaluated; dropout, for instance, acts in training only."""
+    for module in modules:
+        module.train(training)
 
 
 def training_examples(dataset: Dataset, stage: Stage, seed: int, device: torch.device) -> Batch:
@@ -178,6 +188,7 @@ class Optimizer:
 
     def __init__(self, network: Network, method: Method, steps: int) -> None:
         self.parameters = [*network.parameters(), *method.parameters()]
+        self.method_state = frozenset(method.state_dict())
         rate = method.hyperparameters.learning_rate
         self.adam = torch.optim.AdamW(self.parameters, lr=rate, betas=ADAM_BETAS, weight_decay=WEIGHT_DECAY, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, lambda step: learning_rate_factor(step, steps))
@@ -188,6 +199,22 @@ class Optimizer:
         self.adam.step()
         self.schedule.step()
         return norm.item()
+
+    def check_complete(self, method: Method) -> None:
+        """Check that the method has made no parameters or buffers since the optimiser was made.
+
+        Raises:
+            UserError: naming them, and where to make them instead.
+        """
+        known = {id(parameter) for parameter in self.parameters}
+        parameters = {name for name, parameter in method.named_parameters() if id(parameter) not in known}
+        late = sorted(parameters | (method.state_dict().keys() - self.method_state))
+        if late:
+            raise UserError(
+                f"Method {method.title!r}: {', '.join(late)} was made while training, so it is not trained and a "
+                "second run cannot load it. Make all parameters and buffers in __init__, or in new_network if their "
+                "sizes depend on the data set; see docs/adding_a_baseline.md."
+            )
 
 
 def training_step(

@@ -289,7 +289,7 @@ def test_symile_scores_single_modalities_by_cosine_and_sets_by_the_product():
     assert score == pytest.approx(slow_product([z[3, 1], z[6, 0], z[6, 2], z[6, 3]]), abs=1e-5)
 
 
-@pytest.mark.parametrize("negatives", symile.NEGATIVES)
+@pytest.mark.parametrize("negatives", ["shuffled", "together"])
 def test_symile_of_fourteen_modalities_has_a_finite_loss_and_gradient(negatives):
     base = embedded(modalities=5, per_split=40)
     vectors = torch.nn.functional.normalize(torch.randn(40, 14, 128, generator=torch.Generator().manual_seed(0)), dim=2)
@@ -308,7 +308,7 @@ def test_symile_of_fourteen_modalities_has_a_finite_loss_and_gradient(negatives)
 
 
 def test_symile_names_the_kinds_of_negatives():
-    with pytest.raises(UserError, match=r"no negatives 'none'.*shuffled, together"):
+    with pytest.raises(UserError, match=r"'negatives' is 'none'; expected one of shuffled, together"):
         build_method("symile", {"negatives": "none"})
 
 

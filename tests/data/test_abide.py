@@ -151,7 +151,7 @@ def test_tables_of_other_subjects_are_named(kit):
 def test_a_subject_twice_is_named(kit):
     table = pd.read_csv(kit / "anatomy.csv")
     pd.concat([table, table[:1]]).to_csv(kit / "anatomy.csv", index=False)
-    with pytest.raises(UserError, match=r"anatomy\.csv: subject 1000000000 stands twice"):
+    with pytest.raises(UserError, match=r"anatomy\.csv: subject 1000000000 appears twice"):
         abide.build(kit, kit)
 
 

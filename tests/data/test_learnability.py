@@ -1,6 +1,9 @@
 """The linear check: what is linked is found, what is not stays at chance."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 from data_examples import dataset
 
 from pmrl.data import learnability
@@ -53,4 +56,47 @@ def test_a_pair_that_never_meets_has_no_number():
 
 
 def test_ties_count_as_lost():
-    assert learnability._first_place(np.ones((4, 4))) == 0
+    assert learnability._first_place(np.ones((4, 4)), np.eye(4, dtype=bool)) == 0
+
+
+def in_fives():
+    """60 instances of five items each: one sound, and five words that differ."""
+    data = dataset(groups=75, noise=0.0)
+    table = data.items.assign(instance=[f"clip-{row // 5}" for row in range(len(data.items))])
+    first = np.arange(len(table)) // 5 * 5
+    splits = ["pretrain", "train", "test", "test", "test"] * 12
+    table = table.assign(group=table["instance"], split=np.repeat(splits, 5))
+    data.pooled["sound"][:] = data.pooled["sound"][first]
+    changes = np.random.default_rng(1).normal(scale=0.01, size=data.pooled["word"].shape)
+    data.pooled["word"][:] = data.pooled["word"][first] + changes
+    return replace(data, items=table)
+
+
+def test_items_of_one_instance_are_one_query_and_one_candidate_if_they_are_equal():
+    table = learnability.measure(in_fives()).set_index(["query", "gallery"])
+    # 36 test instances: 36 sounds, 180 words; each sound has five right answers.
+    assert list(table["queries"]) == [36, 180]
+    np.testing.assert_allclose(table["chance"], [100 * 5 / 180, 100 / 36])
+    assert (table["recall@1"] > 90).all()
+
+
+def test_without_instances_equal_items_cannot_be_told_apart():
+    data = in_fives()
+    recall = by_pair(learnability.measure(replace(data, items=data.items.drop(columns="instance"))))
+    assert recall["word", "sound"] == 0
+
+
+def test_a_sample_of_a_large_data_set_is_tested_and_says_so(monkeypatch):
+    data = in_fives()
+    assert learnability.tested(data) == "the test part"
+    monkeypatch.setattr(learnability, "MOST_TESTED", 52)
+    assert learnability.tested(data) == "a sample of 50 of the 180 items of the test part"
+    table = learnability.measure(data)
+    assert list(table["queries"]) == [10, 50]  # whole instances
+    pd.testing.assert_frame_equal(table, learnability.measure(data))
+
+
+def test_a_tiny_unit_or_a_unit_for_each_column_changes_nothing():
+    data, scaled = dataset(seed=3, noise=1.0), dataset(seed=3, noise=1.0)
+    scaled.pooled["sound"] *= np.float32(10.0) ** np.array([-9, -7, -3, 0, 3, 9], dtype=np.float32)
+    np.testing.assert_allclose(by_pair(learnability.measure(data)), by_pair(learnability.measure(scaled)))

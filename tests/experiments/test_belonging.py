@@ -91,13 +91,17 @@ def test_runs_that_the_study_does_not_ask_for_are_refused(study):
 
 def test_tables_drop_the_rows_of_runs_that_do_not_belong(own_results):
     """PMRL after 10 steps must not stand beside Pairwise after 60."""
-    runs = {f"results/runs/{d}/{m}/main/seed_0": "old" for d in ("digits", "emoji") for m in synthetic.METHODS}
+    runs = {f"results/runs/{d}/{m}/main/seed_0": "old data" for d in ("digits", "emoji") for m in synthetic.METHODS}
     (own_results / "collected.json").write_text(json.dumps(runs))
-    origins = {f"{d}/{m}/main": "new" if m == "pmrl" else "old" for d in ("digits", "emoji") for m in synthetic.METHODS}
+    origins = {
+        f"{d}/{m}/main": "new data" if m == "pmrl" else "old data"
+        for d in ("digits", "emoji")
+        for m in synthetic.METHODS
+    }
     source = Results(own_results, {"datasets": ["digits", "emoji"], "origins": origins})
     for table in (source.records, source.ranks, source.contributions):
         main = table[table["variant"].astype(str) == "main"]
         assert "pmrl" not in set(main["method"].astype(str)) and "gram" in set(main["method"].astype(str))
-    everything = Results(own_results, {"datasets": ["digits", "emoji"], "origins": dict.fromkeys(origins, "old")})
+    everything = Results(own_results, {"datasets": ["digits", "emoji"], "origins": dict.fromkeys(origins, "old ")})
     assert "pmrl" in set(everything.records["method"])
     assert len(everything.records) == len(pd.read_parquet(own_results / "records.parquet"))

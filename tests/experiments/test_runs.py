@@ -241,6 +241,7 @@ def test_collecting_keeps_every_row_and_describes_every_method(base):
     methods = json.loads((base.results / "methods.json").read_text())
     assert methods["pmrl"]["variants"] == ["main", "without_matching"]
     assert methods["gram"]["title"] == "GRAM"
+    assert list(methods) == ["foundation", "pmrl", "gram"], "tables and legends list them in the order of the study"
 
 
 def test_collecting_keeps_numbers_as_numbers_beside_methods_that_log_nothing(base):

@@ -6,6 +6,7 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import synthetic
 from matplotlib.colors import is_color_like, to_hex, to_rgb
@@ -275,3 +276,16 @@ def test_the_name_of_a_vector_that_points_down_to_the_viewer_is_on_the_page(resu
             x, y, _ = proj3d.proj_transform(*text.get_position_3d(), panel.get_proj())
             place = figure.transFigure.inverted().transform(panel.transData.transform((x, y)))
             assert (place > 0.02).all() and (place < 0.98).all(), text.get_text()
+
+
+@pytest.mark.parametrize("text", ["$x_$", "costs $5", "$5 to $10", "$\\frac{", "a_b^c"])
+@pytest.mark.parametrize("name", ["embedding_map", "geometry"])
+def test_texts_of_the_data_are_drawn_as_they_are(name, text, own_results, tmp_path, coarse):
+    embeddings = pd.read_parquet(own_results / "embeddings.parquet")
+    embeddings["label"] = text
+    embeddings["item"] = text + embeddings["item"]
+    embeddings.to_parquet(own_results / "embeddings.parquet")
+    figure = importlib.import_module(f"pmrl.figures.{name}").draw(Results(own_results))
+    shown = [part.get_text().replace(r"\$", "$") for part in figure.findobj(Text)]
+    assert any(text in part for part in shown)
+    assert all(path.stat().st_size for path in style.save(figure, tmp_path / name))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from example_data import synthetic_dataset
 
+from pmrl.errors import UserError
 from pmrl.method.base import build_method
 from pmrl.method.contrastive import Temperature, info_nce
 from pmrl.method.embeddings import Batch
@@ -73,6 +74,28 @@ def test_info_nce_of_one_instance_is_zero_with_a_finite_gradient():
     assert torch.equal(logits.grad, torch.zeros(3, 3))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("masked", [False, True])
+def test_info_nce_in_half_precision_is_near_that_in_single(dtype, smoothing, masked):
+    """300 instances at the lowest temperature: the sum over them does not fit float16."""
+    logits = 100 * (2 * torch.rand(300, 300, generator=torch.Generator().manual_seed(0)) - 1)
+    usable = torch.arange(300) % 3 > 0 if masked else None
+    short = logits.to(dtype).requires_grad_()
+    expected, found = info_nce(logits, usable, smoothing), info_nce(short, usable, smoothing)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-2)
+    found.backward()
+    assert torch.isfinite(short.grad).all() and short.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_info_nce_in_half_precision_of_no_usable_instance_is_zero(dtype):
+    logits = torch.randn(2, 4, 4).to(dtype).requires_grad_()
+    loss = info_nce(logits, torch.zeros(2, 4, dtype=torch.bool), 0.1)
+    loss.sum().backward()
+    assert loss.tolist() == [0, 0] and torch.equal(logits.grad, torch.zeros_like(logits))
+
+
 def test_info_nce_of_equal_logits_is_the_logarithm_of_their_number():
     assert info_nce(torch.zeros(5, 8, 8)).tolist() == pytest.approx([math.log(8)] * 5)
 
@@ -83,6 +106,14 @@ def test_temperature_starts_where_it_is_told_and_stays_above_its_minimum():
     with torch.no_grad():
         temperature.logarithm.fill_(-20.0)
     assert temperature().item() == pytest.approx(0.01)
+
+
+def test_a_temperature_that_starts_below_its_minimum_is_refused():
+    """It would stay there without a gradient, and the config's value would stand in the tables."""
+    with pytest.raises(UserError, match=r"starts at 0\.005; expected at least its minimum, 0\.01"):
+        Temperature(0.005)
+    with pytest.raises(UserError, match=r"'Pairwise': __init__: a learnable temperature starts at 0\.005"):
+        build_method("pairwise", {"temperature": 0.005})
 
 
 def test_pairwise_loss_is_the_slow_loop(embeddings):

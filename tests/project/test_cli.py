@@ -8,13 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from snakemake.common.configfile import load_configfile
 
 from pmrl import cli
 from pmrl.cli import main
-from pmrl.discovery import BASELINES
+from pmrl.discovery import BASELINES, ROOT
 from pmrl.errors import UserError
 from pmrl.files import replacing
 from pmrl.method.base import blaming, build_method, load_method
@@ -293,3 +295,21 @@ def test_a_baseline_with_its_dataclass_outside_still_runs(old_baseline):
     )
     method = build_method("old", {"temperature": 0.2})
     assert method.hyperparameters.temperature == 0.2 and method.hyperparameters.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize("settings", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "iso-8859-1"}])
+def test_commands_work_in_any_locale(settings, tmp_path):
+    """Files are read as UTF-8 whatever the locale, and a sign that a terminal lacks is no traceback."""
+    random = np.random.default_rng(0)
+    ids = [f"café{i}" for i in range(60)]
+    pd.DataFrame({"id": ids}).to_csv(tmp_path / "items.csv", index=False)
+    for name in ("sound", "word"):
+        np.save(tmp_path / f"{name}.npy", random.normal(size=(60, 4)))
+    files = {name: {"file": f"{name}.npy", "description": "größer →"} for name in ("sound", "word")}
+    card = {"name": "birds", "anchor": "word", "items": "items.csv", "modalities": files}
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card, allow_unicode=True), encoding="utf-8")
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT), **settings}
+    command = [sys.executable, "-m", "pmrl.cli", "check", str(tmp_path / "card.yaml")]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr[-2000:]
+    assert b"birds" in done.stdout

@@ -1,5 +1,7 @@
 """Intervals, tests and corrections against closed forms, SciPy and worked examples."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,12 +14,14 @@ from pmrl.reporting.statistics import (
     area_under,
     compare,
     degrees_of_freedom,
+    draws,
     holm,
     paired_bootstrap,
     seed_draws,
     summarize,
     t_interval,
     t_test,
+    weighted_sums,
 )
 
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=12)
@@ -192,3 +196,18 @@ def test_only_common_seeds_and_items_are_compared():
 def test_area_under_a_straight_line_is_its_middle():
     assert area_under([0, 0.1, 0.5], [40, 38, 30]) == pytest.approx(35)
     assert area_under([0.5, 0, 0.1], [30, 40, 38]) == pytest.approx(35)
+
+
+@pytest.mark.parametrize("size", [1, 7, 400, 2777])
+def test_draws_in_blocks_are_those_of_one_draw(size, monkeypatch):
+    """The same stream of random numbers, whatever the size of a block."""
+    purpose = "items of a test of blocks"
+    digest = hashlib.sha256(f"{purpose} {size}".encode()).digest()
+    units = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(size, size=(DRAWS, size))
+    expected = np.stack([np.bincount(row, minlength=size) for row in units])
+    for block in (4_000_000, 1000 * size):
+        monkeypatch.setattr("pmrl.reporting.statistics.BLOCK", block)
+        draws.cache_clear()
+        np.testing.assert_array_equal(draws(purpose, size), expected)
+    values = np.random.default_rng(0).normal(size=(3, size))
+    np.testing.assert_allclose(weighted_sums(purpose, values), expected @ values.T, atol=1e-9)

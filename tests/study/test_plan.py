@@ -198,3 +198,79 @@ def test_hyper_parameters_that_a_baseline_inherits_from_another_may_be_set(tmp_p
         monkeypatch.setattr(f"pmrl.{module}.ROOT", tmp_path)
     monkeypatch.setattr("pmrl.discovery.BASELINES", baselines)
     assert set(hyperparameter_names("second")) == {"sharpness", "depth"}
+
+
+@pytest.mark.parametrize(
+    ("config", "key"), [({"seeds": 3.0}, "seeds"), ({"training": {"batch_size": 32.0}}, "training")]
+)
+def test_a_whole_number_may_be_written_as_a_float(config, key):
+    value = check_config(config, "config")[key]
+    number = value["batch_size"] if isinstance(value, dict) else value
+    assert isinstance(number, int)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("variants: {pmrl: {no: {matching_weight: 0.0}}}", "variants.pmrl: found the key False (bool)"),
+        ("variants: {pmrl: {1: {matching_weight: 0.0}}}", "variants.pmrl: found the key 1 (int)"),
+        ("on: 3", "the config: found the key True (bool)"),
+        ("classification: {off: zero_shot}", "classification: found the key False"),
+    ],
+)
+def test_a_key_that_yaml_does_not_read_as_a_text_is_refused(text, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        check_config(yaml.safe_load(text), "config")
+
+
+def test_null_and_empty_stand_for_nothing():
+    """As configs of earlier versions wrote them."""
+    config = check_config(
+        {
+            "variants": {"pmrl": {"a": {}, "b": None}},
+            "classification": {"digits": None, "emoji": "zero_shot"},
+            "cost": "",
+            "tuned": "",
+        },
+        "config",
+    )
+    assert config["variants"] == {"pmrl": {"a": {}}} and config["classification"] == {"emoji": "zero_shot"}
+    assert config["cost"] is None and config["tuned"] is None
+
+
+@pytest.mark.parametrize("name", ["alignment_temperatures", "instance_temperatures", "matching_weights"])
+@pytest.mark.parametrize("values", [[0.5, 0.5], [1, 1.0], []])
+def test_a_sweep_of_repeated_or_no_values_is_refused_at_once(name, values):
+    with pytest.raises(UserError, match=f"sensitivity.{name}"):
+        check_config({"sensitivity": {"datasets": ["digits"], name: values}}, "config")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("digits:\n", {}),
+        ("digits: {gram: }\n", {}),
+        ("", {}),
+        ("digits: {gram: {temperature: 0.1}}", {"temperature": 0.1}),
+    ],
+)
+def test_empty_entries_of_the_tuned_values_mean_the_defaults(tmp_path, text, expected):
+    path = tmp_path / "tuned.yaml"
+    path.write_text(text)
+    config = check_config({"tuned": str(path)}, "config")
+    assert run_settings(config, "digits", "gram", "main")["hyperparameters"] == expected
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "digits: [gram]", "digits: {gram: 3}", "digits: text"])
+def test_tuned_values_of_another_form_are_refused(tmp_path, text):
+    path = tmp_path / "tuned.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"tuned\.yaml: tuned values.*expected keys and values"):
+        run_settings(check_config({"tuned": str(path)}, "config"), "digits", "gram", "main")
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = check_config({"results": "~/results", "data": "~/data", "folders": {"abide": "~/abide"}}, "config")
+    assert (config["results"], config["data"]) == (f"{tmp_path}/results", f"{tmp_path}/data")
+    assert config["folders"] == {"abide": f"{tmp_path}/abide"}

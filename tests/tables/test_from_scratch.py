@@ -80,14 +80,14 @@ def test_without_such_training_the_figure_says_so(results):
 
 
 @pytest.mark.parametrize(
-    ("study", "told"),
+    ("study", "pattern"),
     [
         ({"tuned": "config/a.yaml", "tuning_regime": "scratch"}, "searched from scratch, .*config/a.yaml"),
         ({"tuned": "config/b.yaml", "tuning_regime": "zero_shot"}, "searched zero-shot, .*config/b.yaml"),
         ({}, "default hyper-parameters"),
     ],
 )
-def test_the_note_says_how_hyperparameters_were_searched(scratch, study, told):
+def test_the_note_says_how_hyperparameters_were_searched(scratch, study, pattern):
     scratch.study = study
     notes = from_scratch.show(from_scratch.build(scratch), scratch).attrs["notes"]
-    assert any(re.search(told, note) for note in notes)
+    assert any(re.search(pattern, note) for note in notes)

@@ -453,3 +453,24 @@ def test_html_shows_every_cell_and_no_markup_of_ours(results, tmp_path):
     assert "<b>" in text.split("<tbody>")[1], "the best is bold"
     rows = re.findall(r"<tr.*?</tr>", text)
     assert len({len(re.findall(r"<t[dh]>", row)) for row in rows}) == 1
+
+
+def test_a_method_that_cannot_do_few_modalities_is_a_dash_in_the_table_of_costs(own_results):
+    costs = pd.read_parquet(own_results / "costs.parquet")
+    few = costs["modalities"].min()
+    costs[~(costs["method"].eq("gram") & costs["modalities"].eq(few))].to_parquet(own_results / "costs.parquet")
+    source = Results(own_results)
+    frame = cost.build(source)
+    row = frame[frame["method"].eq("gram") & frame["modalities"].eq(few)]
+    assert len(row) == 1 and row["step_milliseconds"].isna().all()
+    shown = cost.show(frame, source)
+    assert "–" in shown.iloc[row.index[0]].tolist() and "cannot work" in shown.attrs["notes"][0]
+
+
+def test_two_seeds_have_a_mean_and_no_interval_in_a_table(own_results):
+    """Student's t for two seeds is 12.7: an interval of 140 % would tell nobody anything."""
+    synthetic.drop(own_results, "seed == 2")
+    source = Results(own_results)
+    shown = any_modality.show(any_modality.build(source), source)
+    cells = shown["all pairs"].str.strip("*<u>/")
+    assert cells.str.contains("± –").all() and set(shown["seeds"]) == {"2"}

@@ -78,3 +78,15 @@ def test_mismatching_changes_exactly_the_stated_share(batch, percent):
     order = np.lexsort(batch.pooled["beta"].numpy().T)
     mixed_order = np.lexsort(mixed.pooled["beta"].numpy().T)
     np.testing.assert_array_equal(mixed.pooled["beta"].numpy()[mixed_order], batch.pooled["beta"].numpy()[order])
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(0.2, 2), (0.3, 2), (0.5, 2), (0.75, 3), (0.1, 0)])
+def test_an_instance_is_never_chosen_for_mismatching_alone(batch, percent, expected):
+    """Of 400 instances: 0.2 % is one, which has nobody to exchange with, so two are mismatched."""
+    mixed = mismatch(batch, "alpha", percent, seed=0)
+    assert (mixed.pooled["beta"] != batch.pooled["beta"]).any(dim=1).sum().item() == expected
+
+
+def test_an_instance_without_another_keeps_its_modalities(batch):
+    one = batch.rows(slice(0, 1))
+    assert torch.equal(mismatch(one, "alpha", 100, seed=0).pooled["beta"], one.pooled["beta"])

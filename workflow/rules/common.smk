@@ -16,6 +16,7 @@ from pmrl import discovery, provenance, records
 from pmrl.data import registry
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
+from pmrl.files import read_yaml
 from pmrl.records import MAIN
 from pmrl.study.belonging import stale_files
 from pmrl.study.config import check_config
@@ -41,10 +42,11 @@ if ROOT != Path(workflow.basedir).resolve():
     )
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(file)  # refuses what Snakemake's own reader lets pass, such as a key that stands twice
     config.update(check_config(config, "config"))
     STUDY = study_settings(config)
-    # Files that exist but belong to something else are made again, whatever their times and Snakemake's notes say.
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *stale_files(config)}
+    STALE = stale_files(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -81,6 +83,14 @@ def code(module, *methods):
 def stores():
     """The checksum files of all data sets; a store that is rebuilt with equal content reruns nothing."""
     return [f"{DATA}/{dataset}.checksum" for dataset in DATASETS]
+
+
+def force_stale():
+    """Have files made again that exist but that something else made, whatever their times and Snakemake's notes say.
+
+    Snakemake offers this to its command line only (--forcerun); an input function is the first that meets the graph.
+    """
+    workflow.dag.forcefiles.update(STALE)
 
 
 def seed_chunks():
@@ -129,6 +139,21 @@ def run_outputs(folders, seeds):
         for seed in seeds
         for file in run_files(folder, seed)
     ]
+
+
+def megabytes(*paths):
+    """Size of the files that exist, in MB."""
+    return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) // 10**6
+
+
+def training_memory(wildcards):
+    """MB for a job that trains: torch, and the features of its data set with their copies."""
+    return 1500 + 4 * megabytes(f"{DATA}/{getattr(wildcards, 'dataset', config['cost'])}/features.safetensors")
+
+
+def reporting_memory(wildcards, input):
+    """MB for a job that reads records: pandas and matplotlib, and its tables with their copies."""
+    return 1000 + 20 * megabytes(*input)
 
 
 def as_json(settings):

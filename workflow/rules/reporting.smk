@@ -59,6 +59,8 @@ rule collect:
         complete=f"{RESULTS}/{records.COMPLETE}",
     log:
         f"{RESULTS}/logs/collect.log",
+    resources:
+        mem_mb=reporting_memory,
     params:
         folders=[f"{RESULTS}/runs/{run}" for run in run_folders(config)],
         results=RESULTS,
@@ -79,6 +81,8 @@ if sweeps():
             f"{RESULTS}/{records.TABLES['sweep']}",
         log:
             f"{RESULTS}/logs/collect_sweeps.log",
+        resources:
+            mem_mb=reporting_memory,
         params:
             results=RESULTS,
             code=code("reporting/collect.py"),
@@ -106,6 +110,8 @@ for name in discovery.tables():
             ),
         log:
             f"{RESULTS}/logs/tables/{name}.log",
+        resources:
+            mem_mb=reporting_memory,
         params:
             name=name,
             results=RESULTS,
@@ -134,6 +140,8 @@ for name in discovery.figures():
             ),
         log:
             f"{RESULTS}/logs/figures/{name}.log",
+        resources:
+            mem_mb=reporting_memory,
         params:
             name=name,
             results=RESULTS,

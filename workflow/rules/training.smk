@@ -15,6 +15,8 @@ for seeds in seed_chunks():
             f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
         priority: 20
         threads: 1
+        resources:
+            mem_mb=training_memory,
         params:
             settings=lambda wildcards: as_json(foundation_settings(config, wildcards.dataset)),
             seeds=seeds,
@@ -43,6 +45,8 @@ for seeds in seed_chunks():
                 method=group.methods,
             priority: len(group.variants)
             threads: 1
+            resources:
+                mem_mb=training_memory,
             params:
                 settings=group.settings,
                 seeds=seeds,
@@ -70,6 +74,8 @@ rule sweep:
         f"{RESULTS}/logs/sweep/{{dataset}}.log",
     priority: 10
     threads: 1
+    resources:
+        mem_mb=training_memory,
     params:
         settings=as_json(sweep_settings(config)),
         tuned=lambda wildcards: as_json(tuned_values(config, wildcards.dataset, records.PROPOSED)),
@@ -91,6 +97,8 @@ rule cost:
     log:
         f"{RESULTS}/logs/cost.log",
     threads: os.cpu_count()
+    resources:
+        mem_mb=training_memory,
     params:
         settings=as_json(cost_settings(config)),
         code=code("experiments/cost.py", *config["methods"]),

@@ -9,6 +9,8 @@ rule search:
     log:
         f"{RESULTS}/logs/tuning/{{dataset}}.{{method}}.{{variant}}.log",
     threads: 1
+    resources:
+        mem_mb=training_memory,
     params:
         results=RESULTS,
         data=DATA,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from pmrl.data.arrays import cut, varying
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.data.splits import split_by_group
 from pmrl.errors import UserError
+from pmrl.progress import progress
 from pmrl.records import PRETRAIN, TEST, TRAIN, VALIDATION
 
 PACKAGES = ()
@@ -49,10 +49,7 @@ def build(cache: Path, folder: Path | None = None) -> Dataset:
         raise UserError(f"{folder / 'participants.csv'}: expected 0 or 1 in the column asd, and F or M in sex.")
     views = anatomical_views(anatomy.loc[subjects])
     views["motion"] = np.stack(
-        [
-            describe_motion(folder / MOTIONS.format(subject=subject))
-            for subject in tqdm(subjects, "motion", disable=None)
-        ]
+        [describe_motion(folder / MOTIONS.format(subject=subject)) for subject in progress(subjects, "motion")]
     )
     views["phenotype"] = np.stack([participants["age"], participants["sex"] == "F"], axis=1).astype(np.float64)
     # A rating of 0 means that the raters rejected the scan.
@@ -160,7 +157,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: cannot be read as a table with a column subject_id ({error}).") from error
     if not table.index.is_unique:
         duplicate = table.index[table.index.duplicated()][0]
-        raise UserError(f"{path}: subject {duplicate} stands twice; expected one row per subject.")
+        raise UserError(f"{path}: subject {duplicate} appears twice; expected one row per subject.")
     return table
 
 

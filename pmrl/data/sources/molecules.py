@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from pmrl.data.arrays import varying
 from pmrl.data.dataset import Card, Dataset, Modality
@@ -17,6 +16,7 @@ from pmrl.data.encoders import (
     PICTURE_ENCODER,
     PICTURE_PACKAGES,
     TEXT_ENCODER,
+    TEXT_NOISE,
     TEXT_PACKAGES,
     encode_characters,
     encode_pictures,
@@ -24,6 +24,7 @@ from pmrl.data.encoders import (
 )
 from pmrl.data.pictures import cells, decode
 from pmrl.data.splits import split_by_group
+from pmrl.progress import progress
 from pmrl.records import PICTURE, TEXT
 
 if TYPE_CHECKING:
@@ -61,10 +62,7 @@ def build(cache: Path) -> Dataset:
         cache: not needed: all sources are installed packages.
     """
     table = read_table()
-    drawings = [
-        decode(draw(smiles, DRAWING_SIZE), DRAWING_SIZE)
-        for smiles in tqdm(table["smiles"], desc="drawings", disable=None)
-    ]
+    drawings = [decode(draw(smiles, DRAWING_SIZE), DRAWING_SIZE) for smiles in progress(table["smiles"], "drawings")]
     values = table[PROPERTIES].to_numpy(dtype=np.float64)
     encoded = {
         "name": encode_texts(list(table["caption"])),
@@ -204,7 +202,7 @@ CARD = Card(
     title="Organic molecules as name, structure, drawing, fingerprint and measured properties",
     anchor="name",
     modalities={
-        "name": Modality("systematic or common English name", TEXT_ENCODER, kind=TEXT),
+        "name": Modality("systematic or common English name", TEXT_ENCODER, kind=TEXT, noise=TEXT_NOISE),
         "structure": Modality("canonical SMILES", CHARACTER_ENCODER, kind=TEXT),
         "drawing": Modality("structural formula drawn by RDKit", PICTURE_ENCODER, kind=PICTURE),
         "fingerprint": Modality(
