@@ -57,6 +57,12 @@ def collected_runs(results: Path) -> dict[Path, str]:
     return {Path(folder): digest for folder, digest in content.items()}
 
 
+def same(first: str, second: str) -> bool:
+    """Whether two digests of ``pmrl.study.belonging`` name one origin; data count only where both sides know them."""
+    (made, _, data), (other, _, other_data) = (digest.partition(" ") for digest in (first, second))
+    return made == other and (not data or not other_data or data == other_data)
+
+
 def gathered(paths: Iterable[Path], categories: bool = False) -> pa.Table:
     """The rows of several parquet tables as one table; with ``categories``, text columns become categories."""
     tables = [read_table(path, categories) for path in paths]

@@ -28,8 +28,7 @@ from pmrl.records import (
     UNSUPPORTED,
     ZERO_SHOT,
 )
-from pmrl.reporting.collect import collected_runs
-from pmrl.study.belonging import same
+from pmrl.reporting.collect import collected_runs, same
 
 
 class Results:

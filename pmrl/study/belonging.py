@@ -63,15 +63,12 @@ def digests(config: dict[str, Any]) -> dict[str, str]:
 
 
 def digest(made_of: Origin) -> str:
-    """A short name of an origin: a digest of settings and code, and the checksum of the data."""
+    """A short name of an origin: a digest of settings and code, a space, and the checksum of the data.
+
+    ``pmrl.reporting.collect.same`` compares two of them.
+    """
     parts = {key: made_of[key] for key in ("settings", "code")}
     return f"{provenance.text_digest(json.dumps(parts, sort_keys=True))[:16]} {made_of['data']}"
-
-
-def same(first: str, second: str) -> bool:
-    """Whether two digests name one origin; data count only where both sides know them."""
-    (made, _, data), (other, _, other_data) = (digest.partition(" ") for digest in (first, second))
-    return made == other and (not data or not other_data or data == other_data)
 
 
 def misfit(folder: Path, expected: Origin) -> str:
