@@ -96,6 +96,18 @@ class Dataset:
         """(items,) name of the instance that each item is a view of; its id unless the table of items says more."""
         return self.items["instance" if "instance" in self.items else "id"].to_numpy()
 
+    def token_lengths(self, modality: str) -> np.ndarray:
+        """(instances,) int32: how many tokens of a modality are not padding."""
+        tokens = self.tokens[modality]
+        return self.lengths.get(modality, np.full(len(tokens), tokens.shape[1], np.int32))
+
+    def real_tokens(self, modality: str, rows: np.ndarray) -> np.ndarray:
+        """(tokens, width) of a modality of the instances in ``rows``, one after the other, without padding."""
+        tokens = self.tokens[modality][rows]
+        places = np.arange(tokens.shape[1])
+        real: np.ndarray = tokens[places < self.token_lengths(modality)[rows, np.newaxis]]
+        return real
+
     def indices(self, split: str) -> np.ndarray:
         """Rows of one split, ascending, int64.
 

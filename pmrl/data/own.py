@@ -88,7 +88,7 @@ def read(path: Path) -> Dataset:
     files = {name: _beside(path, entry["file"]) for name, entry in card["modalities"].items()}
     modalities, pooled, tokens, present, views, lengths = {}, {}, {}, {}, {}, {}
     for name, entry in card["modalities"].items():
-        given = _without_fillers(read_features(files[name], items.ids, entry.get("gaps", False)), entry)
+        given = _without_fillers(files[name], read_features(files[name], items.ids, entry.get("gaps", False)), entry)
         present[name] = given.present
         pooled[name], tokens[name], real = _vectors(files[name], given, entry)
         if real is not None:
@@ -166,7 +166,7 @@ def check(path: Path, batch_size: int) -> str:
     lines += ["", *found] if found else []
     lines += ["", f"Recall@1 on {learnability.tested(dataset)} by linear canonical correlation, in percent (chance):"]
     lines += [
-        f"{row.query} → {row.gallery}: {row.recall:.1f} ({row.chance:.1f})"
+        f"{row.query} → {row.gallery}: {row.recall:.1f} ({row.chance:.3g})"
         for row in learnability.measure(dataset).rename(columns={"recall@1": "recall"}).itertuples()
     ]
     return "\n".join(lines)
@@ -344,13 +344,22 @@ def _items(path: Path) -> _Items:
     return _Items(table, spelled, split_rule)
 
 
-def _without_fillers(given: Features, entry: dict[str, Any]) -> Features:
-    """Marks items as absent whose every feature is the filler that the card names by `absent`."""
+def _without_fillers(path: Path, given: Features, entry: dict[str, Any]) -> Features:
+    """Marks items as absent whose every feature is the filler that the card names by `absent`.
+
+    Raises:
+        UserError: no item has the filler.
+    """
     if "absent" not in entry:
         return given
     filler = np.float32(0 if entry["absent"] == ZEROS else entry["absent"])
     flat = given.features.reshape(len(given.features), -1)
     filled = (np.isnan(flat) if np.isnan(filler) else flat == filler).all(axis=1)
+    if not filled.any():
+        raise UserError(
+            f"{path}: the card has `absent: {entry['absent']}`, but no item has this value in all features; expected "
+            "the value that stands for a missing modality; correct it or remove the key."
+        )
     present = given.present & ~filled
     arrays = {name: getattr(given, name) for name in ("features", "tokens") if getattr(given, name) is not None}
     return replace(given, present=present, **{name: zero_where_absent(x, present) for name, x in arrays.items()})

@@ -19,10 +19,11 @@ LINE = 20  # letters per line
 def draw(results: Results) -> Figure:
     """One row per data set: eight items of different groups, with their captions."""
     names = results.datasets
-    figure, panels = plt.subplots(len(names), COLUMNS, figsize=(style.FULL_WIDTH, 1.1 * len(names)), squeeze=False)
-    for row, name in zip(panels, names, strict=True):
-        _show(row, Shelf(results, name))
-        row[0].set_ylabel(results.title(name), fontweight="bold")
+    figure = plt.figure(figsize=(style.FULL_WIDTH, 1.25 * len(names)))
+    for band, name in zip(figure.subfigures(len(names), 1, squeeze=False)[:, 0], names, strict=True):
+        _show(band.subplots(1, COLUMNS), Shelf(results, name))
+        title = f"{results.title(name)}: {style.plain(results.cards[name]['title'])}"
+        band.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
 
 

@@ -26,11 +26,13 @@ class Batch:
         pooled: (batch, features) of each modality.
         tokens: (batch, tokens, token width) of each modality.
         present: (batch,) booleans of each modality; absent rows hold zeros.
+        lengths: (batch,) how many tokens of each modality are not padding.
     """
 
     pooled: dict[str, Tensor]
     tokens: dict[str, Tensor]
     present: dict[str, Tensor]
+    lengths: dict[str, Tensor]
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, indices: np.ndarray, device: torch.device) -> Batch:
@@ -39,14 +41,20 @@ class Batch:
         def gather(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
             return {name: torch.from_numpy(array[indices]).to(device) for name, array in arrays.items()}
 
-        return cls(gather(dataset.pooled), gather(dataset.tokens), gather(dataset.present))
+        lengths = {name: dataset.token_lengths(name) for name in dataset.modalities}
+        return cls(gather(dataset.pooled), gather(dataset.tokens), gather(dataset.present), gather(lengths))
 
     def __len__(self) -> int:
         return len(next(iter(self.present.values())))
 
     def rows(self, index: Tensor | slice) -> Batch:
         """The instances at ``index``."""
-        return Batch(*({m: x[index] for m, x in part.items()} for part in (self.pooled, self.tokens, self.present)))
+        return self.mapped(lambda _, x: x[index])
+
+    def mapped(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
+        """``change`` of each modality's name and array, for all arrays."""
+        parts = (self.pooled, self.tokens, self.present, self.lengths)
+        return Batch(*({name: change(name, x) for name, x in part.items()} for part in parts))
 
 
 class JointHeads(Protocol):
@@ -69,6 +77,7 @@ class Embeddings:
         vectors: (batch, dimension) unit vectors of each modality, zero where the modality is absent.
         tokens: (batch, tokens, width) of each modality, for the matching transformer.
         present: (batch,) booleans of each modality.
+        lengths: (batch,) how many tokens of each modality after the first are not padding.
         anchor: the modality that anchored methods contrast with the others, as named by the data card.
         heads: the network's fused and matching heads.
     """
@@ -76,6 +85,7 @@ class Embeddings:
     vectors: dict[str, Tensor]
     tokens: dict[str, Tensor]
     present: dict[str, Tensor]
+    lengths: dict[str, Tensor]
     anchor: str
     heads: JointHeads
 
@@ -101,7 +111,13 @@ class Embeddings:
         return self._mapped(lambda part: {m: x[index] for m, x in part.items()})
 
     def _mapped(self, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> Embeddings:
-        return replace(self, vectors=change(self.vectors), tokens=change(self.tokens), present=change(self.present))
+        return replace(
+            self,
+            vectors=change(self.vectors),
+            tokens=change(self.tokens),
+            present=change(self.present),
+            lengths=change(self.lengths),
+        )
 
     def stack(self) -> Tensor:
         """All unit vectors, (batch, modalities, dimension)."""
@@ -110,6 +126,11 @@ class Embeddings:
     def mask(self) -> Tensor:
         """Which modalities are present, (batch, modalities) booleans."""
         return torch.stack(tuple(self.present.values()), dim=1)
+
+    def padding(self, modality: str) -> Tensor:
+        """Which tokens of a modality are padding, (batch, tokens) booleans; the first never is."""
+        places = torch.arange(self.tokens[modality].shape[1], device=self.lengths[modality].device)
+        return places > self.lengths[modality].unsqueeze(1)
 
     def centroid(self) -> Tensor:
         """Unit vector along the sum of the present vectors, (batch, dimension)."""

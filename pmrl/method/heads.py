@@ -56,11 +56,12 @@ class MatchingHead(nn.Module):
     def read(self, embeddings: Embeddings) -> MatchingInputs:
         """What the head needs from each instance, computed once for any number of pairs."""
         sequence = embeddings.tokens[embeddings.anchor]
+        padding = embeddings.padding(embeddings.anchor)
         for layer in self.reader[:-1]:
-            sequence = layer(sequence, sequence)
-        first = self.reader[-1](sequence[:, :1], sequence)
+            sequence = layer(sequence, sequence, padding)
+        first = self.reader[-1](sequence[:, :1], sequence, padding)
         context = torch.cat([embeddings.tokens[name] for name in embeddings.others], dim=1)
-        present = [embeddings.present[m][:, None].expand(embeddings.tokens[m].shape[:2]) for m in embeddings.others]
+        present = [embeddings.present[m].unsqueeze(1) & ~embeddings.padding(m) for m in embeddings.others]
         return MatchingInputs(
             first.squeeze(1),
             self.context.queries(first).squeeze(1),
@@ -149,9 +150,12 @@ class Attention(nn.Module):
         result: Tensor = self.output(torch.einsum("bqhw,hwe->bqhe", mixtures, self.value).flatten(2))
         return result
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """``x`` (batch, tokens, width) plus what its tokens read from ``context`` (batch, context tokens, width)."""
-        return x + self.attend(self.queries(x), self.norm(context))
+    def forward(self, x: Tensor, context: Tensor, absent: Tensor) -> Tensor:
+        """``x`` (batch, tokens, width) plus what its tokens read from ``context`` (batch, context tokens, width).
+
+        ``absent`` (batch, context tokens) says which tokens of the context are not read.
+        """
+        return x + self.attend(self.queries(x), self.norm(context), absent)
 
 
 def feed_forward(width: int) -> nn.Module:

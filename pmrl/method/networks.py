@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ class Network(nn.Module):
             present_rows = rows[dataset.present[name][rows]]
             noise = dataset.card.modalities[name].noise
             self.pooled[name] = Standardize(dataset.pooled[name][present_rows], noise)
-            self.tokens[name] = Standardize(dataset.tokens[name][present_rows], noise)
+            self.tokens[name] = Standardize(dataset.real_tokens(name, present_rows), noise)
             shapes[name] = Shape(dataset.pooled[name].shape[1], dataset.tokens[name].shape[1:])
         self.encoders = encoders(shapes, settings)
         self.heads = Heads(dataset.modalities, dataset.anchor, settings)
@@ -76,12 +77,12 @@ class Network(nn.Module):
         """Stored features as float32 of mean 0 and deviation 1 in the pre-training part."""
         pooled = {name: layer(batch.pooled[name]) for name, layer in self.pooled.items()}
         tokens = {name: layer(batch.tokens[name]) for name, layer in self.tokens.items()}
-        return Batch(pooled, tokens, batch.present)
+        return replace(batch, pooled=pooled, tokens=tokens)
 
     def encode(self, batch: Batch) -> Embeddings:
         """Embed standardised features; modalities keep the data card's order."""
         vectors, tokens = self.encoders(batch)
-        return Embeddings(vectors, tokens, batch.present, self.anchor, self.heads)
+        return Embeddings(vectors, tokens, batch.present, batch.lengths, self.anchor, self.heads)
 
     def forward(self, batch: Batch) -> Embeddings:
         """Embed stored features."""
@@ -97,4 +98,5 @@ def embed(network: Network, batch: Batch, chunk: int = 2048) -> Embeddings:
     def joined(field: str) -> dict[str, Tensor]:
         return {m: torch.cat([getattr(part, field)[m] for part in parts]) for m in parts[0].modalities}
 
-    return Embeddings(joined("vectors"), joined("tokens"), joined("present"), network.anchor, network.heads)
+    vectors, tokens, present, lengths = map(joined, ("vectors", "tokens", "present", "lengths"))
+    return Embeddings(vectors, tokens, present, lengths, network.anchor, network.heads)

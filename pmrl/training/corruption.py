@@ -60,7 +60,4 @@ def mismatch(batch: Batch, anchor: str, percent: float, seed: int) -> Batch:
     source[cycle] = np.roll(cycle, 1)
     index = torch.from_numpy(source).to(next(iter(batch.present.values())).device)
 
-    def shuffled(part: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: x if name == anchor else x[index] for name, x in part.items()}
-
-    return Batch(shuffled(batch.pooled), shuffled(batch.tokens), shuffled(batch.present))
+    return batch.mapped(lambda name, x: x if name == anchor else x[index])

@@ -175,7 +175,7 @@ def test_the_report_describes_the_data(card):
     assert "80 items in 20 groups, 3 labels: pretrain 40, train 20, validation 8, test 12" in report
     assert "word (measurement, the anchor): word; 6 features, 1 tokens of 6, present for 100 %" in report
     # Both views are invertible images of one latent vector, so a linear method finds every partner.
-    assert "sound → word: 100.0 (8.3)" in report
+    assert "sound → word: 100.0 (8.33)" in report
 
 
 def test_the_report_tells_which_splits_a_batch_is_too_large_for(card):

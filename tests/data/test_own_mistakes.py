@@ -405,6 +405,12 @@ def test_a_filler_may_be_the_number_zero_and_rows_with_some_zeros_stay(folder):
     assert list(np.flatnonzero(~own.read(card(folder, sound, absent=0)).present["sound"])) == [3]
 
 
+@pytest.mark.parametrize("filler", [-999, "zeros"])
+def test_a_filler_that_no_item_has_is_refused(folder, filler):
+    with pytest.raises(UserError, match=rf"sound.npy.*`absent: {filler}`.*no item has this value"):
+        own.read(card(folder, SOUND, absent=filler))
+
+
 def test_a_mean_instead_of_a_missing_vector_is_reported(folder):
     sound = SOUND.copy()
     sound[5:12] = sound.mean(axis=0)

@@ -14,7 +14,9 @@ def embeddings(vectors, present=None):
     names = ("a", "b", "c", "d")[: len(vectors)]
     present = torch.ones(vectors.shape[:2], dtype=torch.bool) if present is None else present
     tokens = {name: torch.zeros(vectors.shape[1], 1, 1) for name in names}
-    return Embeddings(dict(zip(names, vectors, strict=True)), tokens, dict(zip(names, present, strict=True)), "a", None)
+    lengths = {name: torch.zeros(vectors.shape[1], dtype=torch.int32) for name in names}
+    parts = dict(zip(names, vectors, strict=True)), tokens, dict(zip(names, present, strict=True)), lengths
+    return Embeddings(*parts, "a", None)
 
 
 def unit(*shape):

@@ -21,7 +21,9 @@ def clips_and_captions(clips, captions, dimension=6, seed=0):
     vectors, names = {"clip": clip, "text": text}, np.repeat([f"clip{i}" for i in range(clips)], captions)
     tokens = {name: torch.zeros(len(clip), 1, 1) for name in vectors}
     present = {name: torch.ones(len(clip), dtype=torch.bool) for name in vectors}
-    return Batch(vectors, tokens, present), Embeddings(vectors, tokens, present, "text", None), names
+    lengths = {name: torch.zeros(len(clip), dtype=torch.int32) for name in vectors}
+    parts = vectors, tokens, present, lengths
+    return Batch(*parts), Embeddings(*parts, "text", None), names
 
 
 def slow_recall(queries, candidates, of_query, of_candidate):

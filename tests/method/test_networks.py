@@ -1,5 +1,8 @@
 """The shared networks against the same computation done plainly."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from example_data import synthetic_dataset
 from torch import nn
@@ -48,6 +51,25 @@ def test_encoding_all_modalities_at_once_is_encoding_each_alone():
         following = batch.tokens[name][present] @ encoders.tokens[name].weight.T + encoders.position[name]
         torch.testing.assert_close(tokens[name][present][:, 1:], following)
         assert not vectors[name][~present].any() and not tokens[name][~present].any()
+
+
+def test_what_padding_holds_changes_nothing():
+    dataset, device = synthetic_dataset(), torch.device("cpu")
+    random = np.random.default_rng(0)
+    lengths = {m: random.integers(1, 1 + x.shape[1], len(x)).astype(np.int32) for m, x in dataset.tokens.items()}
+    padding = {m: np.arange(x.shape[1]) >= lengths[m][:, None] for m, x in dataset.tokens.items()}
+
+    def logits(filler):
+        tokens = {m: np.where(padding[m][:, :, None], x.dtype.type(filler), x) for m, x in dataset.tokens.items()}
+        padded = replace(dataset, tokens=tokens, lengths=lengths)
+        torch.manual_seed(0)
+        network = Network(padded, replace(SMALL, layers=2)).eval()
+        embeddings = network(Batch.from_dataset(padded, padded.indices("test"), device))
+        rows = torch.arange(len(embeddings))
+        return network.heads.matching(network.heads.matching.read(embeddings), rows.unsqueeze(1), rows.roll(1))
+
+    assert any(some.any() for some in padding.values())
+    torch.testing.assert_close(logits(0), logits(50), rtol=0, atol=0)
 
 
 def test_layers_per_modality_start_like_linear_layers():
