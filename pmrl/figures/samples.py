@@ -57,7 +57,7 @@ def _show(row: np.ndarray, shelf: Shelf) -> None:
             image = _features(shelf, index)
             axes.imshow(image, extent=(0, 1, 0, 1), cmap="cividis", vmin=0, vmax=1, aspect="auto")
         axes.spines[:].set_visible(False)
-        axes.set_title(caption(item["caption"]), fontsize=5, pad=2, family=style.text_family(), parse_math=False)
+        axes.set_title(caption(item["caption"]), fontsize=5, pad=2, parse_math=False)
     for axes in row[len(chosen) :]:
         axes.axis("off")
 

@@ -109,8 +109,8 @@ def show_picture(axes: Axes, png: bytes) -> None:
 
 def show_text(axes: Axes, text: str, size: float = 5.5) -> None:
     """Write a text of any script in the middle of a panel."""
-    middle, family = axes.get_xlim()[1] / 2, style.text_family()
-    axes.text(middle, 0.5, text, ha="center", va="center", fontsize=size, family=family, parse_math=False)
+    middle = axes.get_xlim()[1] / 2
+    axes.text(middle, 0.5, text, ha="center", va="center", fontsize=size, parse_math=False)
 
 
 def show_features(axes: Axes, deviations: np.ndarray) -> None:
@@ -125,6 +125,6 @@ def show_features(axes: Axes, deviations: np.ndarray) -> None:
 
 
 def wrap(text: str, letters: int, lines: int) -> str:
-    """Break a text into at most ``lines`` lines of ``letters`` letters, wide ones counted twice; cut the rest (…)."""
-    counted = "".join(letter + _FILLER * (east_asian_width(letter) in "WF") for letter in text)
+    """Break a legible text into ``lines`` lines of ``letters`` letters, wide ones counted twice; cut the rest (…)."""
+    counted = "".join(letter + _FILLER * (east_asian_width(letter) in "WF") for letter in style.legible(text))
     return "\n".join(textwrap.wrap(counted, letters, max_lines=lines, placeholder="…")).replace(_FILLER, "")

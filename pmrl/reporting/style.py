@@ -1,5 +1,6 @@
 """One look for all figures: sizes, fonts, the colour, marker and line of every method, and how figures are saved."""
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -27,6 +28,7 @@ FOUNDATION_COLOR = "#777777"  # the foundation uses another method's objective a
 MARKERS = "osD^vPX*<>"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (0, (1, 2)))
 BAND = 0.18  # opacity of confidence bands
+_MARKS = ("Mn", "Cf")  # Unicode's categories of marks and of what joins letters, which have no place of their own
 
 FONT = "DejaVu Sans"
 SETTINGS: dict[Any, Any] = {
@@ -57,7 +59,7 @@ SETTINGS: dict[Any, Any] = {
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw in this style, without a display, and close all figures at the end."""
-    with matplotlib.rc_context(SETTINGS), plt.ioff():
+    with matplotlib.rc_context({**SETTINGS, "font.family": text_family()}), plt.ioff():
         plt.switch_backend("agg")
         try:
             yield
@@ -75,6 +77,25 @@ def text_family() -> list[str]:
         return families
     font_manager.fontManager.addfont(FONT_PATH)
     return [*families, font_manager.FontProperties(fname=FONT_PATH).get_name()]
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """Code points of the letters that the fonts have."""
+    files = (font_manager.findfont(font_manager.FontProperties(family=name)) for name in text_family())
+    return frozenset(code for file in files for code in font_manager.get_font(file).get_charmap())
+
+
+def legible(text: str) -> str:
+    """``text`` without boxes: letters that no font has become the name of their script, as [Bengali]."""
+    parts: list[str] = []
+    for letter in text:
+        if letter.isspace() or ord(letter) in _letters():
+            parts.append(letter)
+        elif unicodedata.category(letter) not in _MARKS:
+            script = f"[{unicodedata.name(letter, 'symbol').split()[0].capitalize()}]"
+            parts += [script] if parts[-1:] != [script] else []
+    return "".join(parts)
 
 
 def color(results: Results, method: str) -> str:
@@ -129,8 +150,8 @@ def log_axis(axes: Axes) -> None:
 
 
 def plain(text: str) -> str:
-    """A text of the data as it is: a dollar sign in it starts no formula."""
-    return text.replace("$", r"\$")
+    """A legible text of the data as it is: a dollar sign in it starts no formula."""
+    return legible(text).replace("$", r"\$")
 
 
 def panel_title(axes: Axes, text: str) -> None:

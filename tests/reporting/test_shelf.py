@@ -81,6 +81,25 @@ def test_without_the_font_for_chinese_texts_are_drawn_all_the_same(monkeypatch):
     style.text_family.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("চেয়ারে মানুষ", "[Bengali] [Bengali]"),
+        ("bell, ঘণ্টা", "bell, [Bengali]"),
+        ("ñ 心 русский", "ñ 心 русский"),
+        ("a\u0981b", "ab"),
+        ("", ""),
+    ],
+)
+@pytest.mark.filterwarnings("error:Glyph")
+def test_letters_that_no_font_has_are_no_boxes(text, shown):
+    with style.applied():
+        assert style.legible(text) == shown
+        figure, axes = plt.subplots()
+        show_text(axes, wrap(text, 40, 1))
+        figure.canvas.draw()
+
+
 TEXTS = ["mano con señal de victoria", "坐手动轮椅的男人坐手动轮椅的男人", "O=[N+]([O-])c1ccc(Cl)cc1"]
 
 
