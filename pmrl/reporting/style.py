@@ -1,5 +1,6 @@
 """One look for all figures: sizes, fonts, the colour, marker and line of every method, and how figures are saved."""
 
+import logging
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,8 @@ def text_family() -> list[str]:
     except ModuleNotFoundError:
         return families
     font_manager.fontManager.addfont(FONT_PATH)
+    # This font has one weight, which matplotlib would report for each bold title.
+    logging.getLogger(font_manager.__name__).setLevel(logging.ERROR)
     return [*families, font_manager.FontProperties(fname=FONT_PATH).get_name()]
 
 
