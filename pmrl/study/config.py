@@ -14,7 +14,7 @@ from pmrl.errors import UserError
 from pmrl.files import read_yaml
 from pmrl.ranges import fitted
 from pmrl.study.hyperparameters import declarations
-from pmrl.study.plan import searches
+from pmrl.study.plan import searches, tuned_file
 
 DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -118,39 +118,64 @@ def check_names(config: dict[str, Any], where: str) -> None:
                 raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(valid)}.")
     searches(config)
     check_hyperparameters(config, where)
+    check_tuned(config, where)
     check_sweep(config, where)
 
 
 def check_hyperparameters(config: dict[str, Any], where: str) -> None:
-    """Check the variants' hyper-parameters, that the file of tuned values exists, and that heads divide the width.
+    """Check the hyper-parameters of variants, and that heads divide the width.
 
     Raises:
         UserError: a check fails; the message names the key of the config, its value and what is valid.
     """
     for method, variants in config["variants"].items():
-        declared = declarations(method)
-        for variant, name, value in ((v, *pair) for v, values in variants.items() for pair in values.items()):
-            if name not in declared:
-                raise UserError(
-                    f"{where}: variants.{method}.{variant}: unknown hyper-parameter {name!r}. "
-                    f"Valid hyper-parameters: {', '.join(declared)}."
-                )
-            try:
-                fitted(value, *declared[name])
-            except ValueError as error:
-                place = f"{where}: variants.{method}.{variant}"
-                raise UserError(f"{place}: hyper-parameter {name!r} is {error}.") from error
-    if config["tuned"] and not (ROOT / config["tuned"]).exists():
-        raise UserError(
-            f"{where}: tuned: there is no file {config['tuned']!r}. Name an existing file (an empty one for a search "
-            "that will fill it), or leave the key out to use every method's defaults."
-        )
+        check_values(method, {f"{where}: variants.{method}.{variant}": values for variant, values in variants.items()})
     network = config["network"]
     if network["width"] % network["attention_heads"]:
         raise UserError(
             f"{where}: network.attention_heads: {network['attention_heads']} does not divide network.width, "
             f"{network['width']}."
         )
+
+
+def check_tuned(config: dict[str, Any], where: str) -> None:
+    """Check that the file of tuned values exists, and those of the study's data sets, methods and variants in it.
+
+    Raises:
+        UserError: a check fails; the message names the file, the entry, its value and what is valid.
+    """
+    if not config["tuned"]:
+        return
+    if not (ROOT / config["tuned"]).exists():
+        raise UserError(
+            f"{where}: tuned: there is no file {config['tuned']!r}. Name an existing file (an empty one for a search "
+            "that will fill it), or leave the key out to use every method's defaults."
+        )
+    chosen = tuned_file(ROOT / config["tuned"])
+    for method in config["methods"]:
+        names = [method, *(f"{method}/{variant}" for variant in config["variants"].get(method, {}))]
+        places = [
+            (dataset, name) for dataset in config["datasets"] for name in names if name in chosen.get(dataset, {})
+        ]
+        check_values(method, {f"{config['tuned']}: {d}.{name}": chosen[d][name] for d, name in places})
+
+
+def check_values(method: str, given: dict[str, dict[str, Any]]) -> None:
+    """Check that a method has the hyper-parameters ``given``, by the place where they stand, and their ranges.
+
+    Raises:
+        UserError: an unknown name, or a value out of range; the message names the place and what is valid.
+    """
+    declared = declarations(method) if given else {}
+    for place, name, value in ((place, *pair) for place, values in given.items() for pair in values.items()):
+        if name not in declared:
+            raise UserError(
+                f"{place}: unknown hyper-parameter {name!r}. Valid hyper-parameters: {', '.join(declared)}."
+            )
+        try:
+            fitted(value, *declared[name])
+        except ValueError as error:
+            raise UserError(f"{place}: hyper-parameter {name!r} is {error}.") from error
 
 
 def check_sweep(config: dict[str, Any], where: str) -> None:

@@ -172,6 +172,22 @@ def test_what_cannot_run_is_refused_before_anything_runs(config, message):
         check_config(config, "config")
 
 
+@pytest.mark.parametrize("entry", ["pmrl", "pmrl/warm"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"alignment_temperature": -1.0}, "hyper-parameter 'alignment_temperature' is -1.0; expected a float above 0"),
+        ({"learning_rat": 0.1}, "unknown hyper-parameter 'learning_rat'. Valid hyper-parameters: learning_rate, "),
+    ],
+)
+def test_tuned_values_that_cannot_run_are_refused_before_anything_runs(tmp_path, entry, values, message):
+    tuned = tmp_path / "tuned.yaml"
+    tuned.write_text(yaml.safe_dump({"digits": {entry: values}}))
+    config = {"tuned": str(tuned), "variants": {"pmrl": {"warm": {}}}}
+    with pytest.raises(UserError, match=re.escape(f"{tuned}: digits.{entry}: {message}")):
+        check_config(config, "config")
+
+
 @pytest.mark.parametrize("sensitivity", [{"datasets": ["digits"], "seeds": 2}, {"datasets": [], "seeds": 3}])
 def test_a_sweep_may_have_every_seed_of_the_study_and_its_seeds_do_not_matter_without_data_sets(sensitivity):
     assert check_config({"seeds": 2, "sensitivity": sensitivity}, "config")["seeds"] == 2
