@@ -24,7 +24,7 @@ SPEECH_PACKAGES = ("transformers",)
 
 PICTURE_ENCODER = "EfficientNet-lite0 (ImageNet), mean of the last feature map; tokens: means of its parts"
 TEXT_ENCODER = "all-MiniLM-L6-v2, mean of the token states; tokens: the first token states"
-# The language model has units that it does not use; their values, up to 1e-7, are rounding noise.
+# The text encoder has units that it does not use; their values, up to 1e-7, are rounding noise.
 TEXT_NOISE = 1e-6
 SPEECH_ENCODER = "log-mel spectrogram, mean and deviation in equal time segments; tokens: the segments"
 CHARACTER_ENCODER = "hashed character n-grams (1 to 4), square root of counts; tokens: parts of the string"
