@@ -75,7 +75,14 @@ class Run:
     def stage(self, name: str, **corruption: float) -> Stage:
         """The training stage ``name`` with the config's steps and batch size, with ``corruption`` if given."""
         training = self.settings["training"]
-        return Stage(name, STAGE_SPLITS[name], training[f"{name}_steps"], training["batch_size"], **corruption)
+        return Stage(
+            name,
+            STAGE_SPLITS[name],
+            training[f"{name}_steps"],
+            training["batch_size"],
+            training["weight_decay"],
+            **corruption,
+        )
 
     def batch(self, *splits: str) -> Batch:
         """The instances of the named splits, in the order of the names."""

@@ -24,7 +24,7 @@ from pmrl.method.base import build_method
 from pmrl.method.networks import embed
 from pmrl.progress import progress
 from pmrl.records import CONTINUED, FOUNDATION, MAIN, PROPOSED, TEST
-from pmrl.study.plan import foundation_settings, tuned_values
+from pmrl.study.plan import foundation_settings, swept_seeds, tuned_values
 from pmrl.training.loop import train_stage
 
 SWEPT = ("alignment_temperature", "instance_temperature", "matching_weight")
@@ -65,7 +65,7 @@ def sweep(config: dict[str, Any], dataset: Dataset, results: Path, device: torch
     """Train and evaluate every setting for the config's number of seeds; return the path of the table."""
     name, rows, began = dataset.card.name, [], time.perf_counter()
     tuned = tuned_values(config, name, PROPOSED)
-    trainings = list(product(range(config["sensitivity"]["seeds"]), settings(config["sensitivity"], tuned)))
+    trainings = list(product(swept_seeds(config), settings(config["sensitivity"], tuned)))
     for seed, setting in progress(trainings, f"sensitivity on {name}"):
         run = Run(dataset, FOUNDATION, MAIN, foundation_settings(config, name), seed, results, device)
         value = judge(run, {**tuned, **setting.values()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,39 @@ if TYPE_CHECKING:
     from pmrl.method.heads import MatchingHead
 
 
+class Lazy(Mapping[str, Tensor]):
+    """Tensors by modality that are computed from others when they are first read, for instance tokens by matching only.
+
+    Args:
+        parts: what they are computed from.
+        change: gives the tensor of a modality from its name and part.
+        names: the modalities; by default all that have a part.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, Tensor],
+        change: Callable[[str, Tensor], Tensor],
+        names: Iterable[str] | None = None,
+    ) -> None:
+        self.parts, self.change = parts, change
+        self.names = tuple(parts if names is None else names)
+        self.computed: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.names:
+            raise KeyError(name)
+        if name not in self.computed:
+            self.computed[name] = self.change(name, self.parts[name])
+        return self.computed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Stored features of some instances, by modality.
@@ -30,7 +63,7 @@ class Batch:
     """
 
     pooled: dict[str, Tensor]
-    tokens: dict[str, Tensor]
+    tokens: Mapping[str, Tensor]
     present: dict[str, Tensor]
     lengths: dict[str, Tensor]
 
@@ -48,8 +81,13 @@ class Batch:
         return len(next(iter(self.present.values())))
 
     def rows(self, index: Tensor | slice) -> Batch:
-        """The instances at ``index``."""
-        return self.mapped(lambda _, x: x[index])
+        """The instances at ``index``; their tokens are gathered when they are first read."""
+
+        def gather(part: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: x[index] for name, x in part.items()}
+
+        tokens = Lazy(self.tokens, lambda _, x: x[index])
+        return Batch(gather(self.pooled), tokens, gather(self.present), gather(self.lengths))
 
     def mapped(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
         """``change`` of each modality's name and array, for all arrays."""
@@ -75,7 +113,7 @@ class Embeddings:
 
     Attributes:
         vectors: (batch, dimension) unit vectors of each modality, zero where the modality is absent.
-        tokens: (batch, tokens, width) of each modality, for the matching transformer.
+        tokens: (batch, tokens, width) of each modality, for the matching transformer; computed when first read.
         present: (batch,) booleans of each modality.
         lengths: (batch,) how many tokens of each modality after the first are not padding.
         anchor: the modality that anchored methods contrast with the others, as named by the data card.
@@ -83,7 +121,7 @@ class Embeddings:
     """
 
     vectors: dict[str, Tensor]
-    tokens: dict[str, Tensor]
+    tokens: Mapping[str, Tensor]
     present: dict[str, Tensor]
     lengths: dict[str, Tensor]
     anchor: str
@@ -104,17 +142,20 @@ class Embeddings:
 
     def select(self, modalities: Sequence[str]) -> Embeddings:
         """The same instances with only the named modalities."""
-        return self._mapped(lambda part: {m: part[m] for m in modalities})
+        return self._mapped(lambda part: {m: part[m] for m in modalities}, Lazy(self.tokens, _same, modalities))
 
     def rows(self, index: Tensor | slice) -> Embeddings:
         """The instances at ``index``."""
-        return self._mapped(lambda part: {m: x[index] for m, x in part.items()})
+        tokens = Lazy(self.tokens, lambda _, x: x[index])
+        return self._mapped(lambda part: {m: x[index] for m, x in part.items()}, tokens)
 
-    def _mapped(self, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> Embeddings:
+    def _mapped(
+        self, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], tokens: Mapping[str, Tensor]
+    ) -> Embeddings:
         return replace(
             self,
             vectors=change(self.vectors),
-            tokens=change(self.tokens),
+            tokens=tokens,
             present=change(self.present),
             lengths=change(self.lengths),
         )
@@ -147,3 +188,7 @@ class Embeddings:
     def side_vector(self) -> Tensor:
         """The vector of the only modality, or the fused vector of all modalities but the anchor; (batch, dimension)."""
         return self.vectors[self.modalities[0]] if len(self.modalities) == 1 else self.fused([self.others])[0]
+
+
+def _same(_: str, x: Tensor) -> Tensor:
+    return x

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pmrl.data.arrays import deviations
 from pmrl.data.dataset import Dataset
 from pmrl.method.embeddings import Batch, Embeddings
-from pmrl.method.encoders import Encoders
+from pmrl.method.encoders import ENCODERS
 from pmrl.method.heads import Heads
 from pmrl.method.sizes import NetworkSettings, Shape
 from pmrl.records import PRETRAIN
@@ -51,14 +51,15 @@ class Network(nn.Module):
     Args:
         dataset: gives the sizes of features and tokens, and the statistics of the pre-training part.
         settings: sizes of the networks.
-        encoders: builds the module that encodes all modalities, with the interface of :class:`Encoders`.
+        encoders: builds the module that encodes all modalities, with the interface of :class:`pmrl.method.encoders.Encoders`;
+            by default the one that the settings name.
     """
 
     def __init__(
         self,
         dataset: Dataset,
         settings: NetworkSettings,
-        encoders: Callable[[Mapping[str, Shape], NetworkSettings], nn.Module] = Encoders,
+        encoders: Callable[[Mapping[str, Shape], NetworkSettings], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.anchor = dataset.anchor
@@ -70,7 +71,7 @@ class Network(nn.Module):
             self.pooled[name] = Standardize(dataset.pooled[name][present_rows], noise)
             self.tokens[name] = Standardize(dataset.real_tokens(name, present_rows), noise)
             shapes[name] = Shape(dataset.pooled[name].shape[1], dataset.tokens[name].shape[1:])
-        self.encoders = encoders(shapes, settings)
+        self.encoders = (encoders or ENCODERS[settings.encoder])(shapes, settings)
         self.heads = Heads(dataset.modalities, dataset.anchor, settings)
 
     def standardize(self, batch: Batch) -> Batch:

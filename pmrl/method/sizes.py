@@ -15,6 +15,7 @@ class Shape:
 class NetworkSettings:
     """Sizes of the shared networks; the keys of ``network:`` in the config."""
 
+    encoder: str = "linear"
     dimension: int = 128
     hidden: int = 256
     width: int = 64

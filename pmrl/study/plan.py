@@ -47,12 +47,22 @@ def runs(config: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def seeds(config: dict[str, Any]) -> list[int]:
+    """The seeds of the study."""
+    return list(range(config["first_seed"], config["first_seed"] + config["seeds"]))
+
+
 def run_folders(config: dict[str, Any]) -> list[str]:
     """Every run of the study whose data set is available, foundations first, as paths below ``<results>/runs``."""
     datasets = present(config)
     folders = [f"{dataset}/{FOUNDATION}" for dataset in datasets]
     folders += ["/".join(run) for run in runs(config) if run[0] in datasets]
-    return [f"{folder}/seed_{seed}" for folder in folders for seed in range(config["seeds"])]
+    return [f"{folder}/seed_{seed}" for folder in folders for seed in seeds(config)]
+
+
+def swept_seeds(config: dict[str, Any]) -> list[int]:
+    """The seeds of the sensitivity sweep, whose foundations are the study's."""
+    return list(range(config["first_seed"], config["first_seed"] + config["sensitivity"]["seeds"]))
 
 
 def sweep_files(config: dict[str, Any]) -> list[str]:
@@ -111,7 +121,16 @@ def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
 
 def sweep_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that the sensitivity sweep depends on."""
-    keys = ("foundation_method", "network", "training", "classification", "sensitivity", "tuned", "device")
+    keys = (
+        "foundation_method",
+        "network",
+        "training",
+        "classification",
+        "sensitivity",
+        "first_seed",
+        "tuned",
+        "device",
+    )
     return {key: config[key] for key in keys}
 
 

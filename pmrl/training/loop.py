@@ -6,6 +6,7 @@ part), ``fine_tuned`` (on the target's training split) and ``scratch`` (``contin
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -26,7 +27,6 @@ from pmrl.training.corruption import drop_modalities, mismatch
 from pmrl.training.seeding import seed_draws
 
 ADAM_BETAS = (0.9, 0.98)
-WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 GRADIENT_CLIP = 5.0
 CURVE_POINTS = 10
@@ -53,6 +53,7 @@ class Stage:
         split: the split whose instances are trained on.
         steps: optimiser steps.
         batch_size: instances in a batch.
+        weight_decay: of AdamW.
         mismatched: percent of the training instances whose modalities but the anchor are another instance's.
         missing: percent of the modalities that are missing at random, including the anchor.
     """
@@ -61,6 +62,7 @@ class Stage:
     split: str
     steps: int
     batch_size: int
+    weight_decay: float = 0.01
     mismatched: float = 0.0
     missing: float = 0.0
 
@@ -135,7 +137,7 @@ def train_stage(
         return Curves()
     examples = network.standardize(examples)
     held_out = network.standardize(Batch.from_dataset(dataset, dataset.indices(VALIDATION)[:CURVE_INSTANCES], device))
-    curves, optimizer = Curves(), Optimizer(network, method, stage.steps)
+    curves, optimizer = Curves(), Optimizer(network, method, stage)
     interval = max(1, stage.steps // CURVE_POINTS)
     seed_of_batches = derived_seed("batches", stage.name, dataset.card.name, seed)
     instances = pd.factorize(dataset.instances[dataset.indices(stage.split)])[0]
@@ -184,14 +186,17 @@ def training_examples(dataset: Dataset, stage: Stage, seed: int, device: torch.d
 
 
 class Optimizer:
-    """AdamW for the parameters of network and method, with clipped gradients and a schedule of ``steps``."""
+    """AdamW for the parameters of network and method, with clipped gradients and a schedule over the stage's steps."""
 
-    def __init__(self, network: Network, method: Method, steps: int) -> None:
+    def __init__(self, network: Network, method: Method, stage: Stage) -> None:
         self.parameters = [*network.parameters(), *method.parameters()]
         self.method_state = frozenset(method.state_dict())
         rate = method.hyperparameters.learning_rate
-        self.adam = torch.optim.AdamW(self.parameters, lr=rate, betas=ADAM_BETAS, weight_decay=WEIGHT_DECAY, fused=True)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, lambda step: learning_rate_factor(step, steps))
+        self.adam = torch.optim.AdamW(
+            self.parameters, lr=rate, betas=ADAM_BETAS, weight_decay=stage.weight_decay, fused=True
+        )
+        factor = functools.partial(learning_rate_factor, steps=stage.steps)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, factor)
 
     def update(self) -> float:
         """Update the parameters; return the norm of their gradient before clipping."""

@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from example_data import synthetic_dataset
 from torch import nn
 from torch.nn import functional
 
 from pmrl.method.embeddings import Batch
-from pmrl.method.heads import Attention, NetworkSettings
-from pmrl.method.networks import Encoders, Network, Shape
+from pmrl.method.encoders import TwoLayerEncoders
+from pmrl.method.heads import Attention
+from pmrl.method.networks import Network
+from pmrl.method.sizes import NetworkSettings, Shape
 
 SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2)
 
@@ -36,10 +39,7 @@ def test_attention_is_that_of_torch():
 
 def test_encoding_all_modalities_at_once_is_encoding_each_alone():
     dataset = synthetic_dataset(absent=0.3)
-    torch.manual_seed(0)
-    network = Network(dataset, SMALL).eval()
-    batch = network.standardize(Batch.from_dataset(dataset, dataset.indices("test"), torch.device("cpu")))
-    encoders = network.encoders
+    encoders, batch = encoders_and_batch(dataset, "two_layers")
     vectors, tokens = encoders(batch)
     for i, name in enumerate(dataset.modalities):
         present = batch.present[name]
@@ -48,9 +48,44 @@ def test_encoding_all_modalities_at_once_is_encoding_each_alone():
         projected = functional.layer_norm(hidden, (16,)) @ encoders.projection.weight[i] + encoders.projection.bias[i]
         torch.testing.assert_close(vectors[name][present], functional.normalize(projected[:, :16], dim=1))
         torch.testing.assert_close(tokens[name][present][:, 0], projected[:, 16:])
-        following = batch.tokens[name][present] @ encoders.tokens[name].weight.T + encoders.position[name]
-        torch.testing.assert_close(tokens[name][present][:, 1:], following)
-        assert not vectors[name][~present].any() and not tokens[name][~present].any()
+        assert_stored_tokens_follow(encoders, batch, vectors, tokens, name)
+
+
+def test_linear_encoders_project_the_features_of_each_modality():
+    dataset = synthetic_dataset(absent=0.3)
+    encoders, batch = encoders_and_batch(dataset, "linear")
+    vectors, tokens = encoders(batch)
+    for i, name in enumerate(dataset.modalities):
+        present, layer = batch.present[name], encoders.first[name]
+        projected = batch.pooled[name][present] @ layer.weight.T + layer.bias
+        torch.testing.assert_close(vectors[name][present], projected / projected.norm(dim=1, keepdim=True))
+        leading = projected @ encoders.leading.weight[i] + encoders.leading.bias[i]
+        torch.testing.assert_close(tokens[name][present][:, 0], leading)
+        assert_stored_tokens_follow(encoders, batch, vectors, tokens, name)
+
+
+def encoders_and_batch(dataset, encoder):
+    """The encoders of a network in evaluation mode, and the standardised test split."""
+    torch.manual_seed(0)
+    network = Network(dataset, replace(SMALL, encoder=encoder)).eval()
+    batch = network.standardize(Batch.from_dataset(dataset, dataset.indices("test"), torch.device("cpu")))
+    return network.encoders, batch
+
+
+def assert_stored_tokens_follow(encoders, batch, vectors, tokens, name):
+    present = batch.present[name]
+    following = batch.tokens[name][present] @ encoders.tokens[name].weight.T + encoders.position[name]
+    torch.testing.assert_close(tokens[name][present][:, 1:], following)
+    assert not vectors[name][~present].any() and not tokens[name][~present].any()
+
+
+def test_tokens_that_nobody_reads_are_not_computed():
+    dataset = synthetic_dataset()
+    encoders, batch = encoders_and_batch(dataset, "linear")
+    for layer in encoders.tokens.values():
+        layer.register_forward_hook(lambda *_: pytest.fail("tokens were computed"))
+    vectors, tokens = encoders(batch)
+    assert set(vectors) == set(tokens) == set(dataset.modalities)
 
 
 def test_what_padding_holds_changes_nothing():
@@ -74,7 +109,7 @@ def test_what_padding_holds_changes_nothing():
 
 def test_layers_per_modality_start_like_linear_layers():
     torch.manual_seed(0)
-    layer = Encoders(
+    layer = TwoLayerEncoders(
         {"a": Shape(9, (2, 4)), "b": Shape(3, (2, 4))}, NetworkSettings(hidden=400, dimension=300, width=100)
     ).second
     plain = nn.Linear(400, 400)

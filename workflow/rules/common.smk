@@ -28,9 +28,11 @@ from pmrl.study.plan import (
     run_folders,
     run_settings,
     searches,
+    seeds,
     study_settings,
     sweep_files,
     sweep_settings,
+    swept_seeds,
     tuned_values,
     tuning_settings,
 )
@@ -95,8 +97,8 @@ def force_stale():
 
 def seed_chunks():
     """The seeds in groups; each group is one job, so that process starts stay few."""
-    seeds, size = list(range(config["seeds"])), config["seeds_per_job"]
-    return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+    every, size = seeds(config), config["seeds_per_job"]
+    return [every[start : start + size] for start in range(0, len(every), size)]
 
 
 class TrainingGroup(NamedTuple):

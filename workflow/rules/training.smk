@@ -2,24 +2,24 @@
 # evaluates them. Jobs that others wait for and longer jobs come first, so that the cores finish together.
 # Checkpoints are not declared as outputs: they outlive a failed job, and a rerun continues from those still valid.
 
-for seeds in seed_chunks():
+for chunk in seed_chunks():
 
     rule:
         name:
-            f"foundation_seeds_{seeds[0]}_to_{seeds[-1]}"
+            f"foundation_seeds_{chunk[0]}_to_{chunk[-1]}"
         input:
             store=f"{DATA}/{{dataset}}.checksum",
         output:
-            run_outputs(["foundation"], seeds),
+            run_outputs(["foundation"], chunk),
         log:
-            f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+            f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{chunk[0]}_to_{chunk[-1]}.log",
         priority: 20
         threads: 1
         resources:
             mem_mb=training_memory,
         params:
             settings=lambda wildcards: as_json(foundation_settings(config, wildcards.dataset)),
-            seeds=seeds,
+            seeds=chunk,
             results=RESULTS,
             data=DATA,
             device=config["device"],
@@ -33,14 +33,14 @@ for seeds in seed_chunks():
 
         rule:
             name:
-                f"{group.name}_seeds_{seeds[0]}_to_{seeds[-1]}"
+                f"{group.name}_seeds_{chunk[0]}_to_{chunk[-1]}"
             input:
                 store=f"{DATA}/{{dataset}}.checksum",
-                foundation=run_outputs(["foundation"], seeds),
+                foundation=run_outputs(["foundation"], chunk),
             output:
-                run_outputs([f"{{method}}/{variant}" for variant in group.variants], seeds),
+                run_outputs([f"{{method}}/{variant}" for variant in group.variants], chunk),
             log:
-                f"{RESULTS}/logs/{group.name}/{{dataset}}.{{method}}.seeds_{seeds[0]}_to_{seeds[-1]}.log",
+                f"{RESULTS}/logs/{group.name}/{{dataset}}.{{method}}.seeds_{chunk[0]}_to_{chunk[-1]}.log",
             wildcard_constraints:
                 method=group.methods,
             priority: len(group.variants)
@@ -49,7 +49,7 @@ for seeds in seed_chunks():
                 mem_mb=training_memory,
             params:
                 settings=group.settings,
-                seeds=seeds,
+                seeds=chunk,
                 results=RESULTS,
                 data=DATA,
                 device=config["device"],
@@ -66,7 +66,7 @@ rule sweep:
         store=f"{DATA}/{{dataset}}.checksum",
         foundation=[
             f"{RESULTS}/runs/{{dataset}}/foundation/seed_{seed}/{records.DESCRIPTION}"
-            for seed in range(config["sensitivity"]["seeds"])
+            for seed in swept_seeds(config)
         ],
     output:
         f"{RESULTS}/sweep/{{dataset}}.parquet",
