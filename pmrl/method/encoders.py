@@ -1,7 +1,7 @@
 """Encoders of the shared network: from the stored features of each modality to unit vectors z^m in R^d and tokens.
 
-``linear`` is a linear projection of frozen features, as VAST, GRAM and PMRL have it; ``two_layers`` adds two hidden layers.
-Modalities share no weights.
+``linear`` is a linear projection of frozen features, as VAST, GRAM and PMRL have it; ``two_layers`` has two hidden layers
+before the projection. Modalities share no weights.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from pmrl.method.sizes import NetworkSettings, Shape
 class Encoders(nn.Module):
     """What both encoders share: presence, and the tokens that matching reads.
 
-    The tokens of a modality are its stored tokens, projected to one width. Before them stands a token that is projected from what
-    the unit vector is made of, so that matching reads what retrieval reads.
+    The tokens of a modality are its stored tokens, projected to one width. Before them stands a token that is projected
+    from what the unit vector is made of, so that matching reads what retrieval reads.
 
     Args:
         shapes: sizes of the features of each modality.
@@ -53,7 +53,7 @@ class Encoders(nn.Module):
 
 
 class LinearEncoders(Encoders):
-    """One linear map for each modality, with dropout of its features; the leading token is projected from its result."""
+    """One linear map for each modality, with dropout of its features; its result is projected to the leading token."""
 
     def __init__(self, shapes: Mapping[str, Shape], settings: NetworkSettings) -> None:
         super().__init__(shapes, settings)

@@ -51,8 +51,8 @@ class Network(nn.Module):
     Args:
         dataset: gives the sizes of features and tokens, and the statistics of the pre-training part.
         settings: sizes of the networks.
-        encoders: builds the module that encodes all modalities, with the interface of :class:`pmrl.method.encoders.Encoders`;
-            by default the one that the settings name.
+        encoders: builds the module that encodes all modalities, with the interface of
+            :class:`pmrl.method.encoders.Encoders`; by default the one that the settings name.
     """
 
     def __init__(
