@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 # Snakemake keeps a cache in the home folder; where that cannot be written, it goes here.
 export XDG_CACHE_HOME := $(shell test -w "$$HOME" && echo "$${XDG_CACHE_HOME:-$$HOME/.cache}" || echo "$(CURDIR)/.snakemake/cache")
 
-.PHONY: reproduce test lint format manual lock benchmark tune report clean
+.PHONY: reproduce test lint format manual lock benchmark calibrate tune report clean
 
 reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile "$(CONFIG)"
@@ -49,6 +49,10 @@ benchmark: $(READY)
 tune: $(READY)
 	snakemake tune --cores $(CORES) --configfile "$(CONFIG)"
 	pmrl tune --adopt --config "$(CONFIG)"
+
+calibrate: $(READY)
+	snakemake calibrate --cores $(CORES) --configfile config/calibration.yaml
+	pmrl calibrate --adopt --config config/calibration.yaml
 
 report: $(READY)
 	pmrl report --config "$(CONFIG)"

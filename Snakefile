@@ -18,6 +18,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/reporting.smk"
+include: "workflow/rules/calibration.smk"
 include: "workflow/rules/tuning.smk"
 
 

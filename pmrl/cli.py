@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pmrl.experiments.run import Run
 
 TRACEBACK = "PMRL_TRACEBACK"
+CALIBRATION_RECORDS = "config/calibration_records.csv"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,6 +114,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--method")
     sub.add_argument("--variant", default=MAIN)
     sub.add_argument("--adopt", action="store_true", help="write the best values of all searches to the tuned file")
+
+    sub = command("calibrate", calibrate, "Compare heads, optimisers and steps on the validation split.")
+    study_options(sub)
+    sub.add_argument("--dataset")
+    sub.add_argument("--setting", help="a name from calibration.settings")
+    sub.add_argument("--adopt", action="store_true", help=f"write the records of all settings to {CALIBRATION_RECORDS}")
 
     sub = command("sweep", sweep, "Train PMRL over a grid of its temperatures and matching weights.")
     sub.add_argument("--dataset", required=True)
@@ -360,6 +367,31 @@ def tune(
         raise UserError("pmrl tune needs --dataset and --method, or --adopt.")
     device = set_up_torch(study["device"])
     print(tuning.tune(study, load(data / dataset), method, variant, results, device))
+
+
+def calibrate(
+    dataset: str | None,
+    setting: str | None,
+    adopt: bool,
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
+    """Measure one setting on one data set, or adopt the records of all."""
+    from pmrl.data.store import load
+    from pmrl.experiments import calibrate as calibrating
+    from pmrl.experiments.run import set_up_torch
+
+    study, results, data = studied(None if settings else config, results, data)
+    study = settings or study
+    if adopt:
+        calibrating.adopt(study, results, ROOT / CALIBRATION_RECORDS)
+        return
+    if not (dataset and setting):
+        raise UserError("pmrl calibrate needs --dataset and --setting, or --adopt.")
+    device = set_up_torch(study["device"])
+    print(calibrating.calibrate(study, load(data / dataset), setting, results, device))
 
 
 def sweep(dataset: str, config: Path, settings: dict[str, Any] | None, results: Path | None, data: Path | None) -> None:

@@ -2,11 +2,13 @@
 
 ``records.parquet``, one row per measured value:
     dataset, method, variant ("main" or a named ablation), regime (one of ``REGIMES``, "foundation", or "probe" for
-    classification), seed (int), split ("test"), score ("own" = the method's own multi-modality score, "cosine"),
-    reranked (bool), query, gallery (modality names; "others" = all but the anchor), corruption ("none" or one of
-    ``CORRUPTIONS``), level (float, 0 = none), folds (of a probe: "random" or "leave_site_out", else ""), metric
-    ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent),
-    value, n (queries, or classified instances), gallery_size, reason (why "unsupported", else "").
+    classification), seed (int), split ("test"; "validation" and "pretrain" hold the anchor's directions by the own and
+    final scores only), score ("own" = the method's own multi-modality score, "cosine", one of ``FINAL_SCORES``), reranked
+    (bool: the matching head has ordered the best candidates again, with the score "own" the best 50 by matching alone),
+    query, gallery (modality names; "others" = all but the anchor), corruption ("none" or one of ``CORRUPTIONS``), level
+    (float, 0 = none), folds (of a probe: "random" or "leave_site_out", else ""), metric ("recall@1", "recall@5",
+    "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent), value, n (queries, or
+    classified instances), gallery_size, reason (why "unsupported", else "").
     Rows of a probe: query = "all" (modalities); method "raw_features" = logistic regression on the input features.
 ``ranks.parquet``, one row per query, for paired tests:
     dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
@@ -54,6 +56,8 @@ OTHERS = "others"  # all modalities but the anchor
 ALL_MODALITIES = "all"
 LEADING_DIRECTION = "leading_direction"
 OWN, COSINE = "own", "cosine"
+# Final scores beside the paper's, see pmrl.evaluation.reranking: the best 10, and mixtures with 25 and 50 % matching.
+TOP_10, MIXTURE_25, MIXTURE_50 = FINAL_SCORES = ("top_10", "mixture_25", "mixture_50")
 PAIRS, ANCHOR, ACCURACY = "pairs", "anchor", "accuracy"  # measures of contributions
 PAIR_COSINE = "cosine of "  # followed by two modalities: a quantity of curves
 PROBE_METRICS = (ACCURACY, "auc", "sensitivity", "specificity")
@@ -85,6 +89,9 @@ COLUMNS = {
     "examples": ["dataset", "method", "query", "gallery", "item", "rank", "retrieved", "correct"],
     "embeddings": ["dataset", "method", "seed", "item", "label", "modality"],
 }
+# One row per setting, data set, method and seed of config/calibration_records.csv: steps of both stages; recall@1 on
+# validation in percent, mean over ordered pairs by cosine and of the anchor's directions by the own score.
+CALIBRATION_COLUMNS = ("setting", "foundation", "continued", "dataset", "method", "seed", "pairs", "anchor")
 # The columns that name one cell, of the files in which a cell may have only one value.
 CELL = {
     "records": [*RUN, "split", *TASK, *CONDITION, "metric"],

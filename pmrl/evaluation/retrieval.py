@@ -1,7 +1,7 @@
 """Retrieval on the test split: every ordered modality pair, and the anchor against everything else, both ways.
 
 Each direction is scored by the method's own score and by plain cosine (of centroids, where a side has several
-modalities). The anchor directions are also re-ranked: the matching head orders the 50 best candidates. An instance
+modalities). The anchor directions by the own score are also re-ranked, see ``pmrl.evaluation.reranking``. An instance
 without the query's or the gallery's modality is not a query; one without the gallery's is not a candidate; every
 record holds both counts. A direction without queries is left out. Items of one instance count by the rule of
 ``pmrl.evaluation.identity``.
@@ -10,7 +10,7 @@ record holds both counts. A direction without queries is left out. Items of one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -20,13 +20,12 @@ from torch import Tensor
 from pmrl.errors import UserError
 from pmrl.evaluation.identity import Identity
 from pmrl.evaluation.ranks import median_rank, ranks_among, ranks_many, recall
+from pmrl.evaluation.reranking import CANDIDATES, FINAL_SCORES, matching_scores
 from pmrl.method.base import Method, blaming
 from pmrl.method.embeddings import Embeddings
 from pmrl.records import COSINE, OTHERS, OWN
 
 RECALL_LEVELS = (1, 5, 10)
-RERANKED_CANDIDATES = 50
-PAIRS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ def plain_result(task: Direction, score: str, values: Tensor) -> Result:
 def anchor_results(
     embeddings: Embeddings, scores: dict[str, Score], rerank: bool, identity: Identity | None = None
 ) -> list[Result]:
-    """The anchor against everything else and back, plain and, if ``rerank`` is true, also re-ranked."""
+    """The anchor against everything else and back, plain and, if ``rerank`` is true, the own score also re-ranked."""
     anchor, others = (embeddings.anchor,), embeddings.others
     results = []
     for query, gallery in ((anchor, others), (others, anchor)):
@@ -231,29 +230,22 @@ def anchor_results(
             values = score(task.query_side, task.gallery_side)
             plain = plain_result(task, name, values)
             results.append(plain)
-            if rerank:
-                results.append(reranked_result(task, plain, values, embeddings, from_anchor=query == anchor))
+            if rerank and name == OWN:
+                results += reranked_results(task, plain, values, embeddings, from_anchor=query == anchor)
     return results
 
 
-def reranked_result(
+def reranked_results(
     task: Direction, plain: Result, values: Tensor, embeddings: Embeddings, from_anchor: bool
-) -> Result:
-    """Order each query's best candidates by the matching head; all others keep their ranks."""
-    best = values.topk(min(RERANKED_CANDIDATES, values.shape[1]), dim=1).indices
-    matching_head = embeddings.heads.matching
-    inputs = matching_head.read(embeddings)
-    if from_anchor:
-        pairs = task.queries.repeat_interleave(best.shape[1])[:, None], task.candidates[best.flatten()]
-    else:
-        pairs = task.candidates[best], task.queries
-    chunk = max(1, PAIRS_AT_ONCE // pairs[0].shape[1])
-    matching = torch.cat(
-        [
-            matching_head(inputs, anchors, others).log_softmax(dim=-1)[..., 1]
-            for anchors, others in zip(*(rows.split(chunk) for rows in pairs), strict=True)
-        ]
-    ).view_as(best)
+) -> list[Result]:
+    """One result for each final score: a query's best candidates by ``values`` are ordered again, others keep ranks."""
+    own, best = values.topk(min(CANDIDATES, values.shape[1]), dim=1)
+    matching = matching_scores(embeddings, task.queries, task.candidates[best], from_anchor)
     relevant = task.candidate_instances[best] == task.query_instances.unsqueeze(1)
-    new_ranks = torch.where(relevant.any(dim=1), ranks_among(matching, relevant).to(plain.ranks), plain.ranks)
-    return Result(task.query, task.gallery, plain.score, True, task.queries, new_ranks, len(task.candidates))
+    results = []
+    for final in FINAL_SCORES:
+        combined = final.combine(own, matching)
+        among = relevant[:, : combined.shape[1]]
+        ranks = torch.where(among.any(dim=1), ranks_among(combined, among).to(plain.ranks), plain.ranks)
+        results.append(replace(plain, score=final.name, reranked=True, ranks=ranks))
+    return results

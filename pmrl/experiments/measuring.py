@@ -28,9 +28,11 @@ from pmrl.records import (
     COSINE,
     GAUSSIAN,
     LEADING_DIRECTION,
+    MAIN,
     MISSING,
     OWN,
     PAIRS,
+    PRETRAIN,
     TEST,
     TRAIN,
     VALIDATION,
@@ -41,6 +43,7 @@ from pmrl.training.corruption import add_noise, drop_modalities
 
 EXAMPLE_QUERIES = 6
 EXAMPLE_ANSWERS = 5
+TRAINED_ON = 300  # items of the pre-training split, to show what re-ranking has learned by heart
 
 
 def count_parameters(network: Network) -> dict[str, int]:
@@ -64,6 +67,18 @@ def measure_retrieval(embeddings: Embeddings, method: Method, regime: str, measu
     if regime == ZERO_SHOT:
         measured.add_contributions(PAIRS, of_pairs(results))
         measured.add_contributions(ANCHOR, of_anchor(results))
+
+
+def measure_final_scores(run: Run, trained: Trained, regime: str, measured: Measured) -> None:
+    """What the final score is chosen by: the anchor's directions on validation items; and on items trained on."""
+    samples = {VALIDATION: len(run.items(VALIDATION))}
+    if regime == ZERO_SHOT and run.variant == MAIN:
+        samples[PRETRAIN] = TRAINED_ON
+    for split, count in samples.items():
+        batch, identity = run.sample(split, count)
+        scores = {OWN: checked(trained.method)}
+        results = anchor_results(embed(trained.network, batch), scores, trained.method.trains_matching, identity)
+        measured.add_results(regime, results, split=split)
 
 
 def measure_pairs(

@@ -19,6 +19,7 @@ from pmrl.evaluation.identity import Identity
 from pmrl.method import Batch, Method, Network, NetworkSettings
 from pmrl.method.base import blaming, build_method
 from pmrl.records import CONTINUED, FINE_TUNED, FOUNDATION, MAIN, PRETRAIN, SCRATCH, TRAIN, ZERO_SHOT
+from pmrl.seeds import derived_seed
 from pmrl.training.loop import Stage
 from pmrl.training.seeding import seed_draws
 
@@ -87,6 +88,13 @@ class Run:
     def batch(self, *splits: str) -> Batch:
         """The instances of the named splits, in the order of the names."""
         return Batch.from_dataset(self.dataset, self._rows(*splits), self.device)
+
+    def sample(self, split: str, count: int) -> tuple[Batch, Identity]:
+        """At most ``count`` items of a split, the same for all methods and seeds, and which of them are one instance."""
+        order = np.random.default_rng(derived_seed("sample", self.dataset.card.name, split))
+        rows = np.sort(order.permutation(self._rows(split))[:count])
+        batch = Batch.from_dataset(self.dataset, rows, self.device)
+        return batch, Identity.of(batch, self.dataset.instances[rows])
 
     def items(self, *splits: str) -> pd.DataFrame:
         """The table of the instances of the named splits, in the order of the names."""

@@ -10,6 +10,7 @@ from pmrl.experiments.measuring import (
     embedded_target,
     keep_for_figures,
     measure_classification,
+    measure_final_scores,
     measure_missing,
     measure_pairs,
     measure_retrieval,
@@ -70,6 +71,7 @@ def measure(run: Run, regime: str, trained: Trained, measured: Measured) -> None
     embeddings = embed(trained.network, clean)
     if regime in run.settings["regimes"]:
         measure_retrieval(embeddings, trained.method, regime, measured)
+        measure_final_scores(run, trained, regime, measured)
     if regime == ZERO_SHOT:
         measure_robustness(run, trained, clean, embeddings, measured)
         if run.is_shown:

@@ -73,9 +73,11 @@ class Measured:
     parameters: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 
-    def add_results(self, regime: str, results: Iterable[Result], corruption: str = CLEAN, level: float = 0.0) -> None:
+    def add_results(
+        self, regime: str, results: Iterable[Result], corruption: str = CLEAN, level: float = 0.0, split: str = TEST
+    ) -> None:
         """Add one record per direction, score, re-ranking and metric."""
-        condition = {"corruption": corruption, "level": float(level)}
+        condition = {"corruption": corruption, "level": float(level), "split": split}
         for result in results:
             task = {name: getattr(result, name) for name in ("score", "reranked", "query", "gallery", "gallery_size")}
             for metric, value in result.metrics().items():

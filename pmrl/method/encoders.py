@@ -1,7 +1,7 @@
 """Encoders of the shared network: from the stored features of each modality to unit vectors z^m in R^d and tokens.
 
-``linear`` is a linear projection of frozen features, as VAST, GRAM and PMRL have it; ``two_layers`` has two hidden layers
-before the projection. Modalities share no weights.
+``linear`` is a linear projection of frozen features, as VAST, GRAM and PMRL have it; ``two_layers`` has two hidden
+layers before the projection. Modalities share no weights.
 """
 
 from collections.abc import Mapping

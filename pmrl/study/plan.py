@@ -153,6 +153,30 @@ def searches(config: dict[str, Any]) -> list[tuple[str, str]]:
     return [*((method, MAIN) for method in config["methods"]), *variants]
 
 
+def calibration_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that the choice of heads, optimiser and steps depends on."""
+    keys = ("methods", "foundation_method", "network", "training", "classification", "calibration", "device")
+    return {key: config[key] for key in keys}
+
+
+def calibration_files(config: dict[str, Any]) -> list[str]:
+    """The tables of all settings that are compared, as paths below ``<results>``."""
+    settings = config["calibration"]["settings"]
+    return [f"calibration/{dataset}/{setting}.csv" for setting in settings for dataset in present(config)]
+
+
+def calibrated(config: dict[str, Any], setting: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The study under a setting of ``calibration.settings``, and the hyper-parameters that it gives every method."""
+    given = dict(config["calibration"]["settings"][setting])
+    factor = given.pop("steps", 1)
+    values = {key: given.pop(key) for key in ("learning_rate",) if key in given}
+    training = {
+        key: max(1, round(factor * value)) if key.endswith("_steps") else given.pop(key, value)
+        for key, value in config["training"].items()
+    }
+    return {**config, "training": training, "network": {**config["network"], **given}}, values
+
+
 def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that the measurement of costs depends on."""
     return {key: config[key] for key in ("methods", "network", "training", "device")}

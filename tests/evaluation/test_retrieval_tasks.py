@@ -8,11 +8,13 @@ import torch
 from example_data import synthetic_dataset
 
 from pmrl.errors import UserError
-from pmrl.evaluation.retrieval import RERANKED_CANDIDATES, contributions, evaluate, evaluate_pairs
+from pmrl.evaluation.reranking import CANDIDATES
+from pmrl.evaluation.retrieval import contributions, evaluate, evaluate_pairs
 from pmrl.method.base import build_method
 from pmrl.method.embeddings import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
+from pmrl.records import FINAL_SCORES
 
 SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2)
 
@@ -51,9 +53,10 @@ def test_every_direction_is_evaluated_once():
     pairs = {(q, g) for q, g, *_ in keys if "others" not in (q, g)}
     assert pairs == {(a, b) for a in ("alpha", "beta", "gamma") for b in ("alpha", "beta", "gamma") if a != b}
     for query, gallery in (("alpha", "others"), ("others", "alpha")):
-        for score in ("own", "cosine"):
-            for reranked in (False, True):
-                find(results, query, gallery, score, reranked)
+        for score, reranked in (("own", False), ("cosine", False), ("own", True)):
+            find(results, query, gallery, score, reranked)
+        for score in FINAL_SCORES:
+            find(results, query, gallery, score, True)
 
 
 def test_a_method_without_matching_is_not_re_ranked():
@@ -73,7 +76,7 @@ def test_an_oracle_matching_head_puts_every_shortlisted_answer_first(monkeypatch
     results = evaluate(embeddings, build_method("vast", {}))
     for query, gallery in (("alpha", "others"), ("others", "alpha")):
         plain, reranked = (find(results, query, gallery, "own", flag) for flag in (False, True))
-        shortlisted = plain.ranks <= RERANKED_CANDIDATES
+        shortlisted = plain.ranks <= CANDIDATES
         assert shortlisted.any() and not shortlisted.all(), "the test needs both kinds"
         assert (reranked.ranks[shortlisted] == 1).all()
         assert torch.equal(reranked.ranks[~shortlisted], plain.ranks[~shortlisted])

@@ -22,6 +22,8 @@ from pmrl.study.belonging import stale_files
 from pmrl.study.config import check_config
 from pmrl.study.plan import (
     applicable,
+    calibration_files,
+    calibration_settings,
     cost_settings,
     folder_of,
     foundation_settings,
@@ -70,6 +72,7 @@ wildcard_constraints:
     method=METHOD,
     variant="[a-z][a-z0-9_]*",
     name="[a-z][a-z0-9_]*",
+    setting="[a-z][a-z0-9_]*",
 
 
 def source(path):
