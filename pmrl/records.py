@@ -3,8 +3,8 @@
 ``records.parquet``, one row per measured value:
     dataset, method, variant ("main" or a named ablation), regime (one of ``REGIMES``, "foundation", or "probe" for
     classification), seed (int), split ("test"; "validation" and "pretrain" hold the anchor's directions by the own and
-    final scores only), score ("own" = the method's own multi-modality score, "cosine", one of ``FINAL_SCORES``), reranked
-    (bool: the matching head has ordered the best candidates again, with the score "own" the best 50 by matching alone),
+    final scores only), score ("own" = the method's own multi-modality score, "cosine", or one of ``FINAL_SCORES``),
+    reranked (bool: the matching head has ordered the best candidates again; with "own" the best 50, by matching alone),
     query, gallery (modality names; "others" = all but the anchor), corruption ("none" or one of ``CORRUPTIONS``), level
     (float, 0 = none), folds (of a probe: "random" or "leave_site_out", else ""), metric ("recall@1", "recall@5",
     "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent), value, n (queries, or

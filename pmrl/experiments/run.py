@@ -90,7 +90,7 @@ class Run:
         return Batch.from_dataset(self.dataset, self._rows(*splits), self.device)
 
     def sample(self, split: str, count: int) -> tuple[Batch, Identity]:
-        """At most ``count`` items of a split, the same for all methods and seeds, and which of them are one instance."""
+        """At most ``count`` items of a split, the same for all methods and seeds, and which are one instance."""
         order = np.random.default_rng(derived_seed("sample", self.dataset.card.name, split))
         rows = np.sort(order.permutation(self._rows(split))[:count])
         batch = Batch.from_dataset(self.dataset, rows, self.device)
