@@ -98,7 +98,7 @@ class Method(nn.Module):
             learning_rate: peak learning rate of AdamW while the method trains.
         """
 
-        learning_rate: float = searched(3e-3, 1e-3, 1e-2, above=0)
+        learning_rate: float = searched(5e-3, 2e-3, 1e-2, above=0)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -25,6 +25,7 @@ class Hits:
 
     def __init__(self, results: Results, regime: str) -> None:
         ranks = results.ranks
+        self.regime = regime
         self.ranks = ranks[ranks["regime"] == regime]
         self.blocks = blocks(self.ranks, self.KEYS)
 
@@ -138,4 +139,6 @@ def columns(comparison: Comparison) -> dict[str, float]:
         "p": comparison.p,
         "n": comparison.seeds,
         "items": comparison.items,
+        "error": comparison.error,
+        "df": comparison.df,
     }

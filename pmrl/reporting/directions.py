@@ -5,22 +5,26 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pmrl.records import CLEAN, COSINE, MAIN, OWN, REGIMES
+from pmrl.reporting import final_scores
 from pmrl.reporting.cells import CHANCE_NOTE, MARK_NOTE, MEAN_NOTE, complete, refusals, spread
 from pmrl.reporting.contrasts import Hits, mark_leaders
+from pmrl.reporting.measures import HEADLINE
 from pmrl.reporting.results import Results
 from pmrl.reporting.statistics import summarize
 
 REPORTED_VARIANTS = (MAIN, "paper_values")
 METRICS = {"recall@1": "R@1", "recall@5": "R@5", "recall@10": "R@10", "median_rank": "median rank"}
+CHOSEN = (HEADLINE, False)
 SCORINGS = {
+    CHOSEN: "chosen on validation",
     (OWN, False): "own score",
     (OWN, True): "own score, re-ranked",
     (COSINE, False): "cosine",
-    (COSINE, True): "cosine, re-ranked",
 }
 SCORING_NOTE = (
     "Own score: the score that the method defines; cosine: of the anchor with the centroid of the others; re-ranked: "
-    "the top 50 reordered by the matching head, where the method trains one."
+    "the top 50 reordered by the matching head, where the method trains one; chosen on validation: the method's "
+    "headline, the final score that its validation split prefers, named behind the method (table `reranking`)."
 )
 KEYS = ["dataset", "regime", "score", "reranked", "method", "variant", "direction", "metric"]
 BLOCK = ["dataset", "regime", "score", "reranked", "direction", "metric"]
@@ -43,6 +47,8 @@ def build(
     def table(row: Mapping) -> pd.DataFrame | None:
         pair = pairs[row["dataset"], row["direction"]]
         task = (row["score"], row["reranked"])
+        if task == CHOSEN:
+            task = results.final_scores.get(_run(row), task)
         k = int(row["metric"].removeprefix("recall@"))
         return hits[row["regime"]].table(row["dataset"], (row["method"], row["variant"]), task, [pair], k)
 
@@ -69,6 +75,8 @@ def estimates(
     )
     records = results.records
     records = records[records["regime"].isin(regimes) & records["corruption"].eq(CLEAN)].merge(directions)
+    if CHOSEN in scorings:
+        records = pd.concat([records, _headlines(results, records)])
     expected = pd.DataFrame(
         [
             (dataset, regime, *scoring, *contestant, direction, metric)
@@ -100,7 +108,7 @@ def show(frame: pd.DataFrame, results: Results, rows: Mapping[str, str], names: 
     """
     frame = frame.assign(
         scoring=[SCORINGS[task] for task in frame[["score", "reranked"]].itertuples(index=False, name=None)],
-        label=results.labels(frame),
+        label=_labels(frame, results),
         regime=frame["regime"].map(REGIMES),
         column=frame["direction"] + " " + frame["metric"],
     )
@@ -141,6 +149,28 @@ def _pairs(sides: Sides) -> dict[tuple[str, str], tuple[str, str]]:
         for dataset, (query, gallery) in sides.items()
         for direction, pair in (("forth", (query, gallery)), ("back", (gallery, query)))
     }
+
+
+def _run(row: Mapping) -> tuple[str, ...]:
+    """The key of a row's run in ``Results.final_scores``."""
+    return tuple(row[key] for key in final_scores.RUN)
+
+
+def _headlines(results: Results, records: pd.DataFrame) -> pd.DataFrame:
+    """The records of each run's headline score, under that name."""
+    runs = records[final_scores.RUN].itertuples(index=False, name=None)
+    scorings = records[["score", "reranked"]].itertuples(index=False, name=None)
+    chosen = [results.final_scores.get(run) == scoring for run, scoring in zip(runs, scorings, strict=True)]
+    return records[chosen].assign(score=HEADLINE, reranked=False)
+
+
+def _labels(frame: pd.DataFrame, results: Results) -> list[str]:
+    """The label of each row's method, with the name of the chosen score where that is what the row shows."""
+    labels = []
+    for label, row in zip(results.labels(frame), frame.to_dict("records"), strict=True):
+        headline = results.final_scores.get(_run(row)) if row["score"] == HEADLINE else None
+        labels.append(f"{label} ({final_scores.TITLES[headline]})" if headline else label)
+    return labels
 
 
 def _chance(records: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pmrl.records import ANCHOR, CLEAN, COSINE, OTHERS, OWN, PAIRS, ZERO_SHOT
+from pmrl.records import ANCHOR, CLEAN, COSINE, OTHERS, OWN, PAIRS, TEST, ZERO_SHOT
 from pmrl.reporting.results import Results
 
 RENAMED = {"query": "query_modality", "gallery": "gallery_modality"}  # DataFrame.query is a method
@@ -19,6 +19,7 @@ def load_records(
     regime: str | None = ZERO_SHOT,
     corruption: str | None = CLEAN,
     reranked: bool | None = False,
+    split: str = TEST,
 ) -> pd.DataFrame:
     """The records of a results folder, by default those that answer one question, so that a plain group-by is right.
 
@@ -34,6 +35,7 @@ def load_records(
         corruption: "none", "gaussian", "missing", "missing_training", "mismatched", or None; ``level`` is a fraction
             for all but noise, which is in standard deviations of each feature.
         reranked: whether the 50 best candidates were ordered by the matching head, or None.
+        split: whose items were measured: "test", or "validation" and "pretrain" (recall of the anchor's directions only).
 
     Returns:
         One row per number, with the columns of ``pmrl.records.COLUMNS["records"]``, except that ``query`` and
@@ -47,7 +49,7 @@ def load_records(
 
             load_records("results").groupby(["dataset", "method", "variant"])["value"].mean()
     """
-    records = Results(Path(folder)).records
+    records = Results(Path(folder)).of_split(split)
     wanted = {"metric": metric, "regime": regime, "corruption": corruption, "reranked": reranked}
     for column, value in wanted.items():
         if value is not None:

@@ -25,8 +25,9 @@ from pmrl.reporting.contrasts import Hits
 from pmrl.reporting.results import Results
 
 ALL, WITHOUT_ANCHOR = "all", "other"  # scopes of pairs, beside those with the ANCHOR
-OWN_RERANKED = "own_reranked"
+OWN_RERANKED, HEADLINE = "own_reranked", "headline"
 TASKS = {
+    HEADLINE: "final score chosen on validation, anchor → others",
     OWN: "own score, anchor → others",
     OWN_RERANKED: "own score, re-ranked, anchor → others",
     ALL: "all pairs, cosine",
@@ -122,8 +123,10 @@ def against(records: pd.DataFrame, contestant: Contestant) -> pd.DataFrame:
 
 def hits(results: Results, tables: Hits, dataset: str, task: str, contestant: Contestant) -> pd.DataFrame | None:
     """A method's hits at rank 1 in one of the ``TASKS``, seed × item; None where nothing is recorded."""
-    if task in (OWN, OWN_RERANKED):
-        return tables.table(dataset, contestant, (OWN, task == OWN_RERANKED), [results.sides(dataset)])
+    if task in (HEADLINE, OWN, OWN_RERANKED):
+        headline = results.final_scores.get((dataset, *contestant, tables.regime))
+        scoring = headline if task == HEADLINE else (OWN, task == OWN_RERANKED)
+        return tables.table(dataset, contestant, scoring, [results.sides(dataset)]) if scoring else None
     return tables.table(dataset, contestant, (COSINE, False), pairs(results, dataset, task))
 
 

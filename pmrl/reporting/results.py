@@ -26,8 +26,10 @@ from pmrl.records import (
     TABLES,
     TEST,
     UNSUPPORTED,
+    VALIDATION,
     ZERO_SHOT,
 )
+from pmrl.reporting import final_scores
 from pmrl.reporting.collect import collected_runs, same
 
 
@@ -70,9 +72,18 @@ class Results:
     @cached_property
     def records(self) -> pd.DataFrame:
         """All measured values on test data; rows of unsupported methods are in ``reasons`` instead."""
+        return self.of_split(TEST)
+
+    def of_split(self, split: str) -> pd.DataFrame:
+        """All values measured on the items of a split."""
         records = self._all_records
-        records = records[records["metric"].ne(UNSUPPORTED) & records["split"].eq(TEST)]
+        records = records[records["metric"].ne(UNSUPPORTED) & records["split"].eq(split)]
         return records.assign(regime=records["regime"].replace(FOUNDATION, ZERO_SHOT))
+
+    @cached_property
+    def final_scores(self) -> dict[tuple[str, ...], final_scores.Scoring]:
+        """{(data set, method, variant, regime): the (score, reranked) that its headline number is measured by}."""
+        return final_scores.choose(self.of_split(VALIDATION))
 
     @cached_property
     def reasons(self) -> dict[tuple[str, str], str]:

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import special
 
 CONFIDENCE = 0.95
+POWER = 0.8
 DRAWS = 10_000
 BLOCK = 4_000_000  # numbers of the bootstrap that are held at a time
 MANY = 1e6  # so many degrees of freedom make Student's t the normal distribution
@@ -36,7 +37,7 @@ class Comparison:
 
     ``effect`` is the mean difference in the unit of the values; ``size`` is Cohen's d_z, the mean
     difference over the standard deviation of the differences (NaN where all differences are equal).
-    ``p`` is two-sided.
+    ``p`` is two-sided. ``error`` is the standard error of the effect, with ``df`` degrees of freedom.
     """
 
     effect: float
@@ -48,6 +49,8 @@ class Comparison:
     p: float
     seeds: int
     items: int
+    error: float = np.nan
+    df: float = np.nan
 
 
 NOT_MEASURED = Comparison(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, seeds=0, items=0)
@@ -183,6 +186,8 @@ def paired_bootstrap(*strata: np.ndarray) -> Comparison:
         p=t_test(effect, error, df),
         seeds=min(len(differences) for differences in arrays),
         items=sum(differences.shape[1] for differences in arrays),
+        error=error,
+        df=df,
     )
 
 
@@ -210,6 +215,18 @@ def t_test(effect: float, error: float, df: float) -> float:
     if not error > 0:
         return 1.0 if effect == 0 else 2 / (DRAWS + 1)
     return float(2 * special.stdtr(df, -abs(effect) / error))
+
+
+def detectable(error: np.ndarray, df: np.ndarray, alpha: float) -> np.ndarray:
+    """The smallest true effect that a two-sided t-test finds with a probability of 80 %: (t(1 − α/2) + t(0.8))·SE.
+
+    Args:
+        error: standard errors, in the unit of the effect.
+        df: their degrees of freedom, at least 1; NaN below.
+        alpha: the level of the test.
+    """
+    df = np.where(np.asarray(df, dtype=float) >= 1, df, np.nan)
+    return (special.stdtrit(df, 1 - alpha / 2) + special.stdtrit(df, POWER)) * np.asarray(error, dtype=float)
 
 
 def _moments(differences: np.ndarray) -> tuple[float, float]:
@@ -267,8 +284,19 @@ def paired_t(differences: Sequence[float]) -> Comparison:
         p = float(2 * special.stdtr(estimate.n - 1, -abs(size) * np.sqrt(estimate.n)))
     else:
         size, p = np.nan, np.nan if np.isnan(deviation) else float(estimate.mean == 0)
-    low, high = estimate.low, estimate.high
-    return Comparison(estimate.mean, low, high, size, size_low=np.nan, size_high=np.nan, p=p, seeds=estimate.n, items=0)
+    return Comparison(
+        estimate.mean,
+        estimate.low,
+        estimate.high,
+        size,
+        size_low=np.nan,
+        size_high=np.nan,
+        p=p,
+        seeds=estimate.n,
+        items=0,
+        error=deviation / np.sqrt(estimate.n) if estimate.n else np.nan,
+        df=estimate.n - 1,
+    )
 
 
 def trapezoid_weights(levels: np.ndarray) -> np.ndarray:

@@ -19,15 +19,24 @@ from pmrl.records import (
     COSINE,
     MAIN,
     MISSING,
+    OWN,
     PAIRS,
     PROBE,
     PROBE_METRICS,
 )
 from pmrl.reporting.cells import p_value, with_interval
 from pmrl.reporting.contrasts import Hits, columns
-from pmrl.reporting.measures import TASKS, hits, text_and_audio
+from pmrl.reporting.measures import OWN_RERANKED, TASKS, hits, text_and_audio
 from pmrl.reporting.results import Results
-from pmrl.reporting.statistics import Comparison, difference, holm, paired_bootstrap, paired_t, trapezoid_weights
+from pmrl.reporting.statistics import (
+    Comparison,
+    detectable,
+    difference,
+    holm,
+    paired_bootstrap,
+    paired_t,
+    trapezoid_weights,
+)
 
 TITLE = "Claims"
 CAPTION = (
@@ -37,13 +46,15 @@ CAPTION = (
     "Student's t with degrees of freedom that account for few seeds. Measures with one value per run, such as "
     "gradients, have a paired t-test over seeds, which three seeds can hardly pass. Overall is the mean over these "
     "data sets, whose items are resampled independently (emoji and polyglot name the same things, in different "
-    "modalities). p is corrected by Holm within the table."
+    "modalities). p is corrected by Holm within the table. Visible: the smallest true effect that this test would have "
+    "found with a probability of 80 %, at the strictest level of that correction."
 )
-READS = ("records", "ranks", "contributions", "curves", "stores", "config/claims.yaml")
-RULES = ROOT / "config" / "claims.yaml"
+READS = ("records", "ranks", "contributions", "curves", "stores", "config/claims.yaml", "config/stability.csv")
+RULES, STABILITY_RECORDS = ROOT / "config" / "claims.yaml", ROOT / "config" / "stability.csv"
 OVERALL = "overall"
-VERDICTS = ("reproduced", "not reproduced", "inconclusive")
-TEXT_AUDIO, STABILITY = "text_audio", "gradient_variation"
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, UNSTABLE = "reproduced", "not reproduced", "inconclusive", "unstable"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, UNSTABLE)
+TEXT_AUDIO, STABILITY, RERANKING = "text_audio", "gradient_variation", "reranking"
 KEYS = ("claim", "source", "measure", "first", "second", "regime")
 
 
@@ -64,8 +75,29 @@ def build(results: Results) -> pd.DataFrame:
         rows += [{**terms, "dataset": dataset, **columns(outcome)} for dataset, outcome in tests.items()]
     frame = pd.DataFrame(rows)
     frame["p_holm"] = holm(frame["p"].to_numpy(dtype=float))
+    level = rules["alpha"] / max(1, frame["p"].notna().sum())
+    frame["visible"] = detectable(frame["error"].to_numpy(), frame["df"].to_numpy(), level)
     frame["verdict"] = [verdict(row, rules) for row in frame.to_dict("records")]
-    return frame
+    frame["turns"] = turns(frame)
+    decided = frame["verdict"].isin([REPRODUCED, NOT_REPRODUCED])
+    return frame.assign(verdict=frame["verdict"].mask(decided & frame["turns"].ne(""), UNSTABLE))
+
+
+def turns(frame: pd.DataFrame) -> list[str]:
+    """Per row, under which other conditions the verdict is another one; empty where it is the same or not recorded.
+
+    The conditions are those of `make stability`: double steps, other seeds, other heads, another foundation.
+    """
+    if not STABILITY_RECORDS.exists():
+        return [""] * len(frame)
+    recorded = pd.read_csv(STABILITY_RECORDS, keep_default_na=False)
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in recorded.itertuples():
+        found.setdefault((row.claim, row.dataset), {})[row.condition] = row.verdict
+    return [
+        ", ".join(condition for condition, other in found.get((claim, dataset), {}).items() if other not in ("", own))
+        for claim, dataset, own in frame[["claim", "dataset", "verdict"]].itertuples(index=False, name=None)
+    ]
 
 
 def test(parts: list[pd.DataFrame]) -> Comparison:
@@ -85,9 +117,9 @@ def verdict(row: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
     if np.isnan(row["effect"]):
         return ""
     if row["p_holm"] < rules["alpha"] and row["effect"] > 0:
-        return "reproduced"
+        return REPRODUCED
     smallest = rules["smallest_effect"]["ratio" if row["measure"] == STABILITY else "points"]
-    return "not reproduced" if row["high"] < smallest else "inconclusive"
+    return NOT_REPRODUCED if row["high"] < smallest else INCONCLUSIVE
 
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
@@ -100,8 +132,10 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             "effect [95 % interval]": with_interval(row.effect, row.low, row.high, 2),
             "d_z [95 % interval]": with_interval(row.size, row.size_low, row.size_high, 2),
             "p (Holm)": p_value(row.p_holm),
+            "visible": "–" if np.isnan(row.visible) else f"{row.visible:.2f}",
             "seeds": str(row.n) if row.n else "–",
             "verdict": _bold(row),
+            "turns with": row.turns or "–",
         }
         for row in frame.itertuples()
     ]
@@ -111,8 +145,9 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     shown.attrs["notes"] = [
         f"Overall: {counts}, {(overall == '').sum()} not measured.",
         "Reproduced: corrected p below alpha and a positive effect. Not reproduced: the interval excludes every effect "
-        "as large as the smallest one of interest. Inconclusive: neither. The rules are ours, in config/claims.yaml. A "
-        "dash: not measured.",
+        "as large as the smallest one of interest. Inconclusive: neither. Unstable: reproduced or not reproduced here, "
+        "but not under every condition of config/stability.csv (`make stability`). The rules are ours, in "
+        "config/claims.yaml. A dash: not measured.",
     ]
     return shown
 
@@ -156,6 +191,9 @@ class Evidence:
         regime, contestant = claim["regime"], _contestant(claim[side])
         if regime not in self.hits:
             self.hits[regime] = Hits(self.results, regime)
+        if claim["measure"] == RERANKING:
+            task = OWN_RERANKED if side == "first" else OWN
+            return hits(self.results, self.hits[regime], dataset, task, contestant)
         if claim["measure"] != TEXT_AUDIO:
             return hits(self.results, self.hits[regime], dataset, claim["measure"], contestant)
         pair = text_and_audio(self.results).get(dataset)
@@ -211,7 +249,7 @@ def _by_seed(values: pd.DataFrame, dataset: str, name: str) -> pd.DataFrame | No
 
 
 MEASURES = {
-    **dict.fromkeys([*TASKS, TEXT_AUDIO], Evidence.retrieval),
+    **dict.fromkeys([*TASKS, TEXT_AUDIO, RERANKING], Evidence.retrieval),
     **dict.fromkeys(PROBE_METRICS, Evidence.probe),
     ACCURACY: Evidence.accuracy,
     **dict.fromkeys(CORRUPTIONS, Evidence.robustness),

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pmrl.discovery import ROOT
-from pmrl.records import FINE_TUNED, MAIN, OWN, REGIMES, ZERO_SHOT
+from pmrl.records import FINE_TUNED, MAIN, REGIMES, ZERO_SHOT
 from pmrl.reporting import directions
 from pmrl.reporting.cells import text
 from pmrl.reporting.results import Results
@@ -49,19 +49,16 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     shown.attrs["notes"] = [
         "Published values are transcriptions by third parties or re-measurements of released checkpoints; the column "
         "“witness” of the CSV says which. Where several papers measured the same method, their numbers differ by 2–3 "
-        "points. Ours: mean ± half of the 95 % t-interval over seeds, by each method's own score, with the top 50 "
-        "re-ranked where the method trains a matching head; n is given where a seed is missing.",
+        "points. Ours: mean ± half of the 95 % t-interval over seeds, by the final score that validation prefers for "
+        "each method; n is given where a seed is missing.",
     ]
     return shown
 
 
 def _ours(results: Results, setting: str) -> pd.DataFrame:
     sides = {dataset: results.sides(dataset) for dataset in results.datasets}
-    frame = directions.estimates(results, [setting], sides)
-    frame = frame[frame["score"].eq(OWN) & frame["variant"].eq(MAIN)].dropna(subset="mean")
-    keys = ["dataset", "method", "direction", "metric"]
-    frame = frame.sort_values("reranked", kind="stable").drop_duplicates(keys, keep="last")
-    frame = frame.sort_index()
+    frame = directions.estimates(results, [setting], sides, [directions.CHOSEN])
+    frame = frame[frame["variant"].eq(MAIN)].dropna(subset="mean")
     return pd.DataFrame(
         {
             "source": OURS,
