@@ -114,7 +114,7 @@ class Pmrl(Method):
         regularization_weight: float = value(1.0, at_least=0)
         matching_weight: float = searched(0.1, 0.05, 0.3, at_least=0)
         direction_contrast_weight: float = value(0.0, at_least=0)
-        shift: float = value(0.0, at_least=0)
+        shift: float = value(0.0, at_least=0, at_most=100)
         score: str = value("leading_direction", choices=("leading_direction", "centroid", "singular_value", "fused"))
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:

@@ -21,6 +21,8 @@ from pmrl.errors import ArgumentError
 
 # All thresholds follow the rounding of float32, the type that vectors are trained in, even for float64 input.
 _ROUNDING = torch.finfo(torch.float32).eps
+LARGEST_SHIFT = 100
+"""Of lifted vectors with a larger shift, float32 keeps too little of z to give a direction."""
 
 
 class Spectrum(NamedTuple):
@@ -46,7 +48,8 @@ def spectrum(z: Tensor, mask: Tensor | None = None, shift: float = 0.0) -> Spect
     With a ``shift`` c, all of this holds for the lifted vectors (z; c)/√(1 + c²), whose Gram matrix is G_c. Their own
     leading direction is (Z v1; c·1ᵀv1) up to length, so its first part gives Z v1/‖Z v1‖: derivatives are exact without
     a second backward pass. For c ≥ 1 every entry of G_c is ≥ 0, hence v1 too, and no convention chooses the sign of
-    u1. Where ‖Z v1‖ vanishes, as for two opposite vectors, no direction exists: u1 shortens to 0, see :func:`_lowered`.
+    u1. Where ‖Z v1‖ vanishes, as for two opposite vectors then, no direction exists and u1 shortens to 0, see
+    :func:`_lowered`.
 
     Singular values are computed from the Gram matrix in float64. They are exact to the rounding of float32, but
     a value below about 1e-7·σ1 is reported as 0 whatever the type of ``z``. Half-precision input is computed in
@@ -55,20 +58,20 @@ def spectrum(z: Tensor, mask: Tensor | None = None, shift: float = 0.0) -> Spect
     Args:
         z: ``(batch, modalities, dimension)``, any floating type, unit rows. The contents of absent rows are ignored.
         mask: ``(batch, modalities)``, true where a modality is present; None means that all are present.
-        shift: c ≥ 0; 0 ignores the signs of vectors, as the paper does.
+        shift: c, from 0 to 100; 0 ignores the signs of vectors, as the paper does.
 
     Returns:
         :class:`Spectrum` in the type of ``z``. An instance with n present modalities has n singular values
         followed by zeros; an instance without any has direction 0.
 
     Raises:
-        ArgumentError: a shape or type is wrong, or a present vector is not finite.
+        ArgumentError: a shape or type is wrong, a present vector is not finite, or the shift is out of range.
 
     Example:
         >>> z = torch.nn.functional.normalize(torch.randn(8, 4, 512), dim=-1)
         >>> singular_values, direction = spectrum(z)
     """
-    _check(z, mask)
+    _check(z, mask, shift)
     vectors = _lifted(widen(z), shift) if shift else widen(z)
     if mask is not None:
         vectors = vectors.masked_fill(~mask.bool()[..., None], 0)
@@ -240,7 +243,7 @@ def _inverse_gaps(singular_values: Tensor) -> Tensor:
     return torch.where(bounded > 0, gaps / bounded.square(), 0)
 
 
-def _check(z: Tensor, mask: Tensor | None) -> None:
+def _check(z: Tensor, mask: Tensor | None, shift: float) -> None:
     if z.dim() != 3 or not z.is_floating_point() or 0 in z.shape[1:]:
         raise ArgumentError(
             f"spectrum: z has shape {tuple(z.shape)} and type {z.dtype}, expected a floating "
@@ -252,6 +255,8 @@ def _check(z: Tensor, mask: Tensor | None) -> None:
             f"spectrum: mask has shape {tuple(mask.shape)}, expected {tuple(z.shape[:2])}, "
             "one entry per instance and modality of z."
         )
+    if not 0 <= shift <= LARGEST_SHIFT:
+        raise ArgumentError(f"spectrum: shift is {shift}, expected 0 to {LARGEST_SHIFT}. From 1 on every sign counts.")
 
 
 def _describe_non_finite(z: Tensor) -> str:

@@ -184,7 +184,7 @@ def test_sign_aware_pmrl_is_the_slow_loop_over_shifted_gram_matrices(embeddings,
     for i in range(len(embeddings)):
         z = np.array([vectors(embeddings, name)[i] for name in embeddings.modalities if embeddings.present[name][i]])
         eigenvalues, right = np.linalg.eigh((z @ z.T + shift**2) / (1 + shift**2))
-        # two opposed vectors that the shift does not reach: v1 = (1, −1)/√2, and the first one decides, as without a shift
+        # v1 = (1, −1)/√2 for two vectors that are opposed by more than the shift: the first decides, as without one
         sign = np.sign(right[:, -1].sum() if abs(right[:, -1].sum()) > 1e-5 else right[0, -1])
         s, along = np.sqrt(eigenvalues.clip(0)), sign * z.T @ right[:, -1]
         alignment.append(-math.log(math.exp(s[-1] / 0.3) / sum(math.exp(value / 0.3) for value in s)))

@@ -1,4 +1,4 @@
-"""The shifted spectrum against G_c = (G + c²·11ᵀ)/(1 + c²) written out in NumPy, and the facts that make it sign-aware."""
+"""The shifted spectrum against G_c = (G + c²·11ᵀ)/(1 + c²) written out in NumPy, and what makes it aware of signs."""
 
 import math
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 from vector_examples import batches, equal_cosine, rotation, unit_vectors
 
+from pmrl.errors import UserError
 from pmrl.objective import alignment_loss
 from pmrl.spectral import spectrum
 
@@ -222,7 +223,7 @@ def test_derivatives_agree_with_automatic_differentiation_of_the_lifted_decompos
         return (singular_values * weights).sum() + (direction * pull).sum()
 
     lifted = torch.cat([z, torch.ones(5, 4, 1)], -1) / math.sqrt(2)
-    left, values, right = torch.linalg.svd(lifted.mT, full_matrices=False)
+    _, values, right = torch.linalg.svd(lifted.mT, full_matrices=False)
     along = (z.mT @ right[:, :1].mT).squeeze(-1)  # Z v1, up to sign
     sign = right[:, 0].sum(-1, keepdim=True).sign().detach()
     (expected,) = torch.autograd.grad(scalar(values, sign * along / along.norm(dim=-1, keepdim=True)), z)
@@ -279,6 +280,12 @@ def share_of_opposed_pairs(vectors, shift):
     unit = normalize(z.detach(), dim=-1)
     pairs = (unit @ unit.mT)[:, *torch.triu_indices(4, 4, 1)]
     return (pairs < 0).double().mean().item()
+
+
+@pytest.mark.parametrize("shift", [-0.5, math.nan, math.inf, 1e4])
+def test_a_shift_out_of_range_is_explained(shift):
+    with pytest.raises(UserError, match=r"shift is .* expected 0 to 100"):
+        spectrum(unit_vectors(2, 3, 4), shift=shift)
 
 
 def test_free_vectors_end_opposed_by_chance_without_a_shift_and_never_with_a_shift_of_one():
