@@ -190,7 +190,8 @@ def _lowered(direction: Tensor) -> Tensor:
     A part shorter than √ε, which rounding turns by √ε or more, is divided by √ε only, so that the derivative is at
     most 1/√ε.
     """
-    return normalize(direction[:, :-1], dim=-1, eps=_ROUNDING**0.5)
+    lowered: Tensor = normalize(direction[:, :-1], dim=-1, eps=_ROUNDING**0.5)
+    return lowered
 
 
 class _InnerProducts(torch.autograd.Function):
