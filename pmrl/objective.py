@@ -103,8 +103,8 @@ class Pmrl(Method):
             direction_contrast_weight: weight of :func:`direction_contrast`, our addition. Off by default; training
                 from random weights needs it (docs/from_scratch.md).
             shift: c of the shifted Gram matrix (G + c²·11ᵀ)/(1 + c²); 0 is the paper's, which ignores signs. An
-                orthonormal instance has a gap of singular values already, √((k+1)/2) − √½ for c = 1, so a small τ1
-                saturates at once.
+                orthonormal instance has a gap of singular values already, √((k+1)/2) − √½ for c = 1, so a τ1 of 0.1
+                or less is saturated from the start (docs/from_scratch.md).
             score: which of ``SCORES`` is the method's own.
         """
 

@@ -181,7 +181,8 @@ class _Spectrum(torch.autograd.Function):
 
 def _lifted(z: Tensor, shift: float) -> Tensor:
     """The unit vectors (z; c)/√(1 + c²), ``(batch, modalities, dimension + 1)``."""
-    return pad(z, (0, 1), value=shift) / (1 + shift**2) ** 0.5
+    lifted: Tensor = pad(z, (0, 1), value=shift) / (1 + shift**2) ** 0.5
+    return lifted
 
 
 def _lowered(direction: Tensor) -> Tensor:
