@@ -82,6 +82,9 @@ class Pmrl(Method):
     centroids, ``singular_value`` is σ1 of all vectors of both sides (it ignores signs, as the theory does), and
     ``fused`` is the cosine with the fused head's vector, as in the authors' code, where PMRL's loss gives that head
     no gradient.
+
+    A ``shift`` above 0 makes the method sign-aware (not in the paper): loss and scores use the shifted spectrum of
+    :func:`pmrl.spectral.spectrum`. The scores do, because they shall rank by the direction that training spreads.
     """
 
     title = "PMRL"
@@ -99,6 +102,9 @@ class Pmrl(Method):
             matching_weight: weight of IM.
             direction_contrast_weight: weight of :func:`direction_contrast`, our addition. Off by default; training
                 from random weights needs it (docs/from_scratch.md).
+            shift: c of the shifted Gram matrix (G + c²·11ᵀ)/(1 + c²); 0 is the paper's, which ignores signs. An
+                orthonormal instance has a gap of singular values already, √((k+1)/2) − √½ for c = 1, so a τ1 of 0.1
+                or less is saturated from the start (docs/from_scratch.md).
             score: which of ``SCORES`` is the method's own.
         """
 
@@ -108,13 +114,14 @@ class Pmrl(Method):
         regularization_weight: float = value(1.0, at_least=0)
         matching_weight: float = searched(0.1, 0.05, 0.3, at_least=0)
         direction_contrast_weight: float = value(0.0, at_least=0)
+        shift: float = value(0.0, at_least=0, at_most=100)
         score: str = value("leading_direction", choices=("leading_direction", "centroid", "singular_value", "fused"))
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """The three terms over the present modalities; a term of weight 0 is left out."""
         values = self.hyperparameters
         mask = embeddings.mask()
-        singular_values, direction = spectrum(embeddings.stack(), mask)
+        singular_values, direction = spectrum(embeddings.stack(), mask, values.shift)
         terms = {}
         if values.alignment_weight:
             alignment = alignment_loss(singular_values, values.alignment_temperature, mask)
@@ -133,37 +140,42 @@ class Pmrl(Method):
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """Scores (queries, gallery items) by the chosen score."""
-        return SCORES[self.hyperparameters.score](query, gallery)
+        return SCORES[self.hyperparameters.score](query, gallery, self.hyperparameters.shift)
 
 
-def leading_direction_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+def leading_direction_score(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
     """Cosine of the two sides' leading directions u1."""
-    return query.leading_direction() @ gallery.leading_direction().T
+    return query.leading_direction(shift) @ gallery.leading_direction(shift).T
 
 
-def centroid_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+def centroid_score(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:
     """Cosine of the two sides' centroids."""
     return query.centroid() @ gallery.centroid().T
 
 
-def singular_value_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+def singular_value_score(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
     """σ1 of the vectors of both sides together, for every pair."""
-    return torch.cat([_pair_values(query.rows(slice(i, i + QUERIES_AT_ONCE)), gallery) for i in _starts(query)])
+    return torch.cat([_pair_values(query.rows(slice(i, i + QUERIES_AT_ONCE)), gallery, shift) for i in _starts(query)])
 
 
 def _starts(query: Embeddings) -> range:
     return range(0, len(query), QUERIES_AT_ONCE)
 
 
-def _pair_values(query: Embeddings, gallery: Embeddings) -> Tensor:
-    shape = len(query), len(gallery)
-    first = query.stack()[:, None].expand(*shape, -1, -1)
-    second = gallery.stack()[None].expand(*shape, -1, -1)
-    together = torch.cat([first, second], dim=2).flatten(0, 1)
-    return spectrum(together).singular_values[:, 0].view(shape)
+def _pair_values(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
+    vectors, mask = _joined(query.stack(), gallery.stack()), _joined(query.mask(), gallery.mask())
+    return spectrum(vectors, mask, shift).singular_values[:, 0].view(len(query), len(gallery))
 
 
-def fused_score(query: Embeddings, gallery: Embeddings) -> Tensor:
+def _joined(queries: Tensor, gallery: Tensor) -> Tensor:
+    """What belongs to the modalities of both sides, (pairs, modalities, …), for every pair of a query and an item."""
+    shape = len(queries), len(gallery)
+    first = queries.unsqueeze(1).expand(*shape, *queries.shape[1:])
+    second = gallery.unsqueeze(0).expand(*shape, *gallery.shape[1:])
+    return torch.cat([first, second], dim=2).flatten(0, 1)
+
+
+def fused_score(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:
     """Cosine of the fused head's vector with the single modality on the other side."""
     return query.side_vector() @ gallery.side_vector().T
 

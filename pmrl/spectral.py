@@ -4,6 +4,9 @@ PMRL (Liu, Xia, Ng, Chua: Principled Multimodal Representation Learning, arXiv 2
 singular value decomposition Z = U S Vᵀ of the modality vectors of an instance. Only σ and u1 are used, and
 both follow from the k×k Gram matrix: G = ZᵀZ = V S² Vᵀ and u1 = Z v1/σ1.
 
+They ignore the signs of vectors. With a shift c they are those of G_c = (G + c²·11ᵀ)/(1 + c²) and u1 = Z v1/‖Z v1‖
+instead, which do not: λ1 = k only if all cosines are +1. G_c is the Gram matrix of the unit vectors (z; c)/√(1 + c²).
+
 A modality is a row of a tensor ``z`` here, so Z of the paper is the transpose of ``z[i]``.
 """
 
@@ -12,11 +15,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import normalize, pad
 
 from pmrl.errors import ArgumentError
 
 # All thresholds follow the rounding of float32, the type that vectors are trained in, even for float64 input.
 _ROUNDING = torch.finfo(torch.float32).eps
+LARGEST_SHIFT = 100
+"""Of lifted vectors with a larger shift, float32 keeps too little of z to give a direction."""
 
 
 class Spectrum(NamedTuple):
@@ -26,7 +32,7 @@ class Spectrum(NamedTuple):
     direction: Tensor
 
 
-def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
+def spectrum(z: Tensor, mask: Tensor | None = None, shift: float = 0.0) -> Spectrum:
     """Singular values and leading left singular vector of the modality vectors of every instance.
 
     The direction u1 is oriented so that u1·Σ_m z^m ≥ 0. Where the leading value is repeated, u1 is the vector
@@ -39,6 +45,12 @@ def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
     Gradients are first-order only: ∂σ_j/∂Z = u_j v_jᵀ, and those of u1 pass through the gaps σ1² − σ_j² only.
     Where a derivative does not exist they take bounded values, see :class:`_Spectrum`.
 
+    With a ``shift`` c, all of this holds for the lifted vectors (z; c)/√(1 + c²), whose Gram matrix is G_c. Their own
+    leading direction is (Z v1; c·1ᵀv1) up to length, so its first part gives Z v1/‖Z v1‖: derivatives are exact without
+    a second backward pass. For c ≥ 1 every entry of G_c is ≥ 0, hence v1 too, and no convention chooses the sign of
+    u1. Where ‖Z v1‖ vanishes, as for two opposite vectors then, no direction exists and u1 shortens to 0, see
+    :func:`_lowered`.
+
     Singular values are computed from the Gram matrix in float64. They are exact to the rounding of float32, but
     a value below about 1e-7·σ1 is reported as 0 whatever the type of ``z``. Half-precision input is computed in
     float32; under autocast the result is float32 too.
@@ -46,22 +58,25 @@ def spectrum(z: Tensor, mask: Tensor | None = None) -> Spectrum:
     Args:
         z: ``(batch, modalities, dimension)``, any floating type, unit rows. The contents of absent rows are ignored.
         mask: ``(batch, modalities)``, true where a modality is present; None means that all are present.
+        shift: c, from 0 to 100; 0 ignores the signs of vectors, as the paper does.
 
     Returns:
         :class:`Spectrum` in the type of ``z``. An instance with n present modalities has n singular values
         followed by zeros; an instance without any has direction 0.
 
     Raises:
-        ArgumentError: a shape or type is wrong, or a present vector is not finite.
+        ArgumentError: a shape or type is wrong, a present vector is not finite, or the shift is out of range.
 
     Example:
         >>> z = torch.nn.functional.normalize(torch.randn(8, 4, 512), dim=-1)
         >>> singular_values, direction = spectrum(z)
     """
-    _check(z, mask)
+    _check(z, mask, shift)
+    vectors = _lifted(widen(z), shift) if shift else widen(z)
     if mask is not None:
-        z = z.masked_fill(~mask.bool()[..., None], 0)
-    result = Spectrum(*_Spectrum.apply(widen(z)))  # type: ignore[no-untyped-call]
+        vectors = vectors.masked_fill(~mask.bool()[..., None], 0)
+    singular_values, direction = _Spectrum.apply(vectors)  # type: ignore[no-untyped-call]
+    result = Spectrum(singular_values, _lowered(direction) if shift else direction)
     if torch.is_autocast_enabled(z.device.type):
         return result
     return Spectrum(*(value.to(z.dtype) for value in result))
@@ -164,6 +179,22 @@ class _Spectrum(torch.autograd.Function):
         return gradient
 
 
+def _lifted(z: Tensor, shift: float) -> Tensor:
+    """The unit vectors (z; c)/√(1 + c²), ``(batch, modalities, dimension + 1)``."""
+    lifted: Tensor = pad(z, (0, 1), value=shift) / (1 + shift**2) ** 0.5
+    return lifted
+
+
+def _lowered(direction: Tensor) -> Tensor:
+    """The first part of lifted leading directions, as unit vectors.
+
+    A part shorter than √ε, which rounding turns by √ε or more, is divided by √ε only, so that the derivative is at
+    most 1/√ε.
+    """
+    lowered: Tensor = normalize(direction[:, :-1], dim=-1, eps=_ROUNDING**0.5)
+    return lowered
+
+
 class _InnerProducts(torch.autograd.Function):
     """Z Zᵀ with rows as vectors; for an incoming gradient H that of Z is (H + Hᵀ) Z."""
 
@@ -195,7 +226,7 @@ def _oriented(singular_values: Tensor, vectors: Tensor) -> Tensor:
     fallback = coordinates.gather(-2, first[..., None, None].expand_as(coordinates[..., :1, :])).squeeze(-2)
     # unit vectors differ in length by rounding, which must not decide the sign
     negligible = total.norm(dim=-1, keepdim=True) <= 128 * _ROUNDING
-    target = torch.nn.functional.normalize(torch.where(negligible, fallback, total), dim=-1)
+    target = normalize(torch.where(negligible, fallback, total), dim=-1)
     # Householder reflection that takes the first axis to ∓target; the sign avoids cancellation
     sign = torch.where(target[..., :1] < 0, -1.0, 1.0)
     normal = target.clone()
@@ -214,7 +245,7 @@ def _inverse_gaps(singular_values: Tensor) -> Tensor:
     return torch.where(bounded > 0, gaps / bounded.square(), 0)
 
 
-def _check(z: Tensor, mask: Tensor | None) -> None:
+def _check(z: Tensor, mask: Tensor | None, shift: float) -> None:
     if z.dim() != 3 or not z.is_floating_point() or 0 in z.shape[1:]:
         raise ArgumentError(
             f"spectrum: z has shape {tuple(z.shape)} and type {z.dtype}, expected a floating "
@@ -226,6 +257,8 @@ def _check(z: Tensor, mask: Tensor | None) -> None:
             f"spectrum: mask has shape {tuple(mask.shape)}, expected {tuple(z.shape[:2])}, "
             "one entry per instance and modality of z."
         )
+    if not 0 <= shift <= LARGEST_SHIFT:
+        raise ArgumentError(f"spectrum: shift is {shift}, expected 0 to {LARGEST_SHIFT}. From 1 on every sign counts.")
 
 
 def _describe_non_finite(z: Tensor) -> str:

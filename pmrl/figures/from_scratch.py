@@ -12,7 +12,8 @@ from pmrl.reporting.results import Results
 
 GRADIENT = "gradient_of_"
 READS = ("methods", "curves")
-SHOWN_VARIANTS = (MAIN, "from_scratch")
+VARIANT_DASHES = {"from_scratch": (0, (3, 1)), "sign_aware": (0, (1, 1))}
+SHOWN_VARIANTS = (MAIN, *VARIANT_DASHES)
 PANELS = ("recall@1 (%)", "σ₁/√k", "cosine per pair", "opposed vectors (%)", "gradients")
 
 
@@ -58,7 +59,7 @@ def _look(results: Results, contestant: tuple[str, str]) -> dict:
     look = style.look(results, method)
     return {
         "color": look["color"] if variant == MAIN else style.darker(look["color"]),
-        "linestyle": look["linestyle"] if variant == MAIN else (0, (3, 1)),
+        "linestyle": VARIANT_DASHES.get(variant, look["linestyle"]),
     }
 
 

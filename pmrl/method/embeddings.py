@@ -177,9 +177,9 @@ class Embeddings:
         """Unit vector along the sum of the present vectors, (batch, dimension)."""
         return functional.normalize(self.stack().sum(dim=1), dim=-1)
 
-    def leading_direction(self) -> Tensor:
-        """Leading direction u1 of the present vectors, (batch, dimension)."""
-        return spectrum(self.stack(), self.mask()).direction
+    def leading_direction(self, shift: float = 0.0) -> Tensor:
+        """Leading direction u1 of the present vectors, (batch, dimension); see :func:`pmrl.spectral.spectrum`."""
+        return spectrum(self.stack(), self.mask(), shift).direction
 
     def fused(self, subsets: Sequence[Sequence[str]]) -> Tensor:
         """The fused head's unit vectors (subsets, batch, dimension) of subsets of the modalities but the anchor."""

@@ -176,6 +176,27 @@ def test_pmrl_loss_is_the_slow_loop_over_singular_values(embeddings):
     assert terms["regularization"].item() == pytest.approx(np.mean(regularization), rel=1e-4)
 
 
+@pytest.mark.parametrize("shift", [0.5, 1.0])
+def test_sign_aware_pmrl_is_the_slow_loop_over_shifted_gram_matrices(embeddings, shift):
+    values = {"alignment_temperature": 0.3, "instance_temperature": 0.2, "matching_weight": 0.0, "shift": shift}
+    method = build_method("pmrl", values)
+    alignment, directions = [], []
+    for i in range(len(embeddings)):
+        z = np.array([vectors(embeddings, name)[i] for name in embeddings.modalities if embeddings.present[name][i]])
+        eigenvalues, right = np.linalg.eigh((z @ z.T + shift**2) / (1 + shift**2))
+        # v1 = (1, −1)/√2 for two vectors that are opposed by more than the shift: the first decides, as without one
+        sign = np.sign(right[:, -1].sum() if abs(right[:, -1].sum()) > 1e-5 else right[0, -1])
+        s, along = np.sqrt(eigenvalues.clip(0)), sign * z.T @ right[:, -1]
+        alignment.append(-math.log(math.exp(s[-1] / 0.3) / sum(math.exp(value / 0.3) for value in s)))
+        directions.append(along / np.linalg.norm(along))
+    similarity = np.array(directions) @ np.array(directions).T
+    regularization = [-math.log(math.exp(row[i] / 0.2) / sum(np.exp(row / 0.2))) for i, row in enumerate(similarity)]
+    terms = method.loss(embeddings)
+    assert terms["alignment"].item() == pytest.approx(np.mean(alignment), rel=1e-4)
+    assert terms["regularization"].item() == pytest.approx(np.mean(regularization), rel=1e-4)
+    np.testing.assert_allclose(method.score(embeddings, embeddings).detach(), similarity, atol=1e-4)
+
+
 def test_direction_contrast_is_the_slow_loop(embeddings):
     values = {"instance_temperature": 0.2, "direction_contrast_weight": 1.0}
     term = build_method("pmrl", values).loss(embeddings)["direction_contrast"]
@@ -242,6 +263,19 @@ def test_pmrl_scores_agree_where_theory_says_so(embeddings):
     for name in ("leading_direction", "centroid", "fused"):
         torch.testing.assert_close(scores[name], cosine[both], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(scores["singular_value"].square(), 1 + cosine[both].abs(), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0])
+def test_sign_aware_singular_values_rank_two_vectors_by_their_signed_cosine(embeddings, shift):
+    """λ1 = 1 + |cos + c²|/(1 + c²) for two vectors; an absent vector leaves a side with λ1 = 1, whatever the shift."""
+    query, gallery = embeddings.select(["alpha"]), embeddings.select(["beta"])
+    both = torch.outer(embeddings.present["alpha"], embeddings.present["beta"])
+    any_side = embeddings.present["alpha"].unsqueeze(1) | embeddings.present["beta"]
+    squares = build_method("pmrl", {"score": "singular_value", "shift": shift}).score(query, gallery).square()
+    cosine = query.stack()[:, 0] @ gallery.stack()[:, 0].T
+    expected = 1 + (cosine + shift**2).abs() / (1 + shift**2)
+    torch.testing.assert_close(squares[both], expected[both], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(squares[any_side & ~both], torch.ones_like(squares[any_side & ~both]))
 
 
 def test_an_untrained_fused_head_gives_the_centroid():

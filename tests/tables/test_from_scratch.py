@@ -74,6 +74,16 @@ def test_the_figure_draws_retrieval_geometry_and_gradients(scratch):
             assert len(gradients.lines) == 1 and gradients.get_yscale() == "log"
 
 
+def test_the_figure_tells_the_variants_of_one_method_apart(scratch):
+    main = scratch.curves[scratch.curves["stage"].eq("scratch") & scratch.curves["method"].eq("pmrl")]
+    variants = [main.assign(variant=name) for name in ("main", "from_scratch", "sign_aware", "another")]
+    scratch.curves = pd.concat(variants, ignore_index=True)
+    with style.applied():
+        lines = figure.draw(scratch).axes[0].lines
+    looks = {str(figure._look(scratch, ("pmrl", variant))) for variant in figure.SHOWN_VARIANTS}
+    assert len(lines) == len(looks) == 3, "main and the two variants that the figure is about"
+
+
 def test_without_such_training_the_figure_says_so(results):
     with style.applied():
         assert "random weights" in figure.draw(Results(results)).axes[0].texts[0].get_text()
