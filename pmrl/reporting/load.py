@@ -35,7 +35,7 @@ def load_records(
         corruption: "none", "gaussian", "missing", "missing_training", "mismatched", or None; ``level`` is a fraction
             for all but noise, which is in standard deviations of each feature.
         reranked: whether the 50 best candidates were ordered by the matching head, or None.
-        split: whose items were measured: "test", or "validation" and "pretrain" (recall of the anchor's directions only).
+        split: whose items were measured: "test", or "validation" and "pretrain" (the anchor's directions only).
 
     Returns:
         One row per number, with the columns of ``pmrl.records.COLUMNS["records"]``, except that ``query`` and
