@@ -9,7 +9,7 @@ from pmrl.evaluation.alignment import after_noise, alignments
 
 
 def equal_cosines(k, c):
-    """k unit vectors whose pairwise cosines are all c, (1, k, k): the rows of a Cholesky factor of their Gram matrix."""
+    """k unit vectors with equal pairwise cosines c, (1, k, k): the rows of a Cholesky factor of their Gram matrix."""
     gram = np.full((k, k), c) + (1 - c) * np.eye(k)
     return torch.from_numpy(np.linalg.cholesky(gram))[None]
 
