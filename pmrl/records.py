@@ -7,8 +7,10 @@
     reranked (bool: the matching head has ordered the best candidates again; with "own" the best 50, by matching alone),
     query, gallery (modality names; "others" = all but the anchor), corruption ("none" or one of ``CORRUPTIONS``), level
     (float, 0 = none), folds (of a probe: "random" or "leave_site_out", else ""), metric ("recall@1", "recall@5",
-    "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent), value, n (queries, or
-    classified instances), gallery_size, reason (why "unsupported", else "").
+    "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent; those of
+    ``SPACE_METRICS``, of all vectors; "better_by_" and one of ``ALIGNMENTS``: percent of the items that look better
+    aligned by this score after noise on the modality ``query``), value, n (queries, classified instances, or items),
+    gallery_size, reason (why "unsupported", else "").
     Rows of a probe: query = "all" (modalities); method "raw_features" = logistic regression on the input features.
 ``ranks.parquet``, one row per query, for paired tests:
     dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
@@ -18,8 +20,9 @@
     "opposed", "sign_flips", "recall", see ``pmrl.evaluation.diagnosis``), value.
 ``contributions.parquet``, one row per item, for paired tests of means over several tasks:
     dataset, method, variant, seed, measure ("pairs": mean recall@1 over ordered pairs by cosine; "anchor": from the
-    anchor to the others and back by the own score; "accuracy" of a probe), corruption, level and folds as in records,
-    item (id), value (percent; the mean over the items is the measure).
+    anchor to the others and back by the own score; "accuracy" of a probe; "better_by_" and one of ``ALIGNMENTS``: mean
+    over the noisy modalities), corruption, level and folds as in records, item (id), value (percent; the mean over the
+    items is the measure).
 ``methods.json``: {method: {title, reference, color, variants: [names], parameters: {dataset: {"encoders", "fused",
     "matching": number}}}}.
 ``data/<dataset>/card.yaml``, ``items.parquet``, ``views.parquet``: the feature store. Items have the columns
@@ -61,6 +64,13 @@ TOP_10, MIXTURE_25, MIXTURE_50 = FINAL_SCORES = ("top_10", "mixture_25", "mixtur
 PAIRS, ANCHOR, ACCURACY = "pairs", "anchor", "accuracy"  # measures of contributions
 PAIR_COSINE = "cosine of "  # followed by two modalities: a quantity of curves
 PROBE_METRICS = (ACCURACY, "auc", "sensitivity", "specificity")
+ALIGNMENTS = VOLUME, SIGMA_1, MEAN_COSINE = ("volume", "sigma_1", "mean_cosine")  # scores of one item's vectors
+BETTER_BY = "better_by_"  # followed by one of the alignments: a metric, and a measure of contributions
+# Of all unit vectors: mean distance of two modalities' centroids (0 … 2); in percent, the share of the variance that
+# lies between modalities, and the V-measure of k-means clusters against the modalities and against the classes.
+SPACE_METRICS = CENTROID_DISTANCE, BETWEEN_MODALITIES, MODALITY_CLUSTERS, CLASS_CLUSTERS = (
+    *("centroid_distance", "between_modalities", "modality_v_measure", "class_v_measure"),
+)
 
 # Kinds of modalities.
 KINDS = TEXT, AUDIO, PICTURE, VIDEO, MEASUREMENT = ("text", "audio", "picture", "video", "measurement")

@@ -71,17 +71,23 @@ class Result:
         return {**values, "median_rank": median_rank(self.ranks)}
 
 
-def contributions(results: Sequence[Result], count: int) -> np.ndarray:
-    """What each of ``count`` instances adds to the mean recall@1 over ``results``.
+def item_shares(parts: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> np.ndarray:
+    """What each of ``count`` items adds to the mean, over several parts, of the percentage of hits in a part.
 
-    All results have the same weight, and so have all queries of a result. The mean over the instances is therefore
-    the mean of the recalls, in percent.
+    Args:
+        parts: each its items (indices) and which of them are hits (booleans). All parts have the same weight, and so
+            have all items of a part.
+        count: the number of items. The mean of the result over them is the mean of the percentages.
     """
     values = np.zeros(count)
-    for result in results:
-        hits = (result.ranks <= 1).cpu().numpy()
-        values[result.queries.cpu().numpy()] += 100 * hits * count / (len(hits) * len(results))
+    for items, hits in parts:
+        values[items] += 100 * hits * count / (len(hits) * len(parts))
     return values
+
+
+def contributions(results: Sequence[Result], count: int) -> np.ndarray:
+    """What each of ``count`` instances adds to the mean recall@1 over ``results``, see ``item_shares``."""
+    return item_shares([(r.queries.cpu().numpy(), (r.ranks <= 1).cpu().numpy()) for r in results], count)
 
 
 def of_pairs(results: Iterable[Result]) -> list[Result]:

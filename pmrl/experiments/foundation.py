@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 
 from pmrl.errors import UserError
-from pmrl.experiments.measuring import count_parameters, measure_classification, measure_final_scores, measure_retrieval
+from pmrl.experiments.measuring import (
+    count_parameters,
+    measure_classification,
+    measure_final_scores,
+    measure_retrieval,
+    measure_space,
+)
 from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, fingerprint, train_or_resume
 from pmrl.experiments.run import Run, new_method, new_network
 from pmrl.experiments.writing import TARGET, Measured, finish
@@ -21,8 +27,10 @@ def run_foundation(run: Run) -> None:
     measured = Measured(run.context, run.items(TEST), run.identity(TEST))
     trained = train_foundation(run)
     measured.parameters = count_parameters(trained.network)
-    measure_retrieval(embed(trained.network, run.batch(TEST)), trained.method, FOUNDATION, measured)
+    embeddings = embed(trained.network, run.batch(TEST))
+    measure_retrieval(embeddings, trained.method, FOUNDATION, measured)
     measure_final_scores(run, trained, FOUNDATION, measured)
+    measure_space(embeddings, FOUNDATION, measured)
     if run.settings["classification"]:
         raw = torch.cat(tuple(run.batch(*TARGET).pooled.values()), dim=1).cpu().numpy()
         measure_classification(raw, run.items(*TARGET), RAW_FEATURES, measured)

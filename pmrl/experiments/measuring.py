@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from pmrl.errors import UserError
+from pmrl.evaluation.alignment import after_noise
 from pmrl.evaluation.retrieval import (
     Direction,
     anchor_results,
@@ -91,10 +92,15 @@ def measure_pairs(
 
 
 def measure_robustness(run: Run, trained: Trained, clean: Batch, gallery: Embeddings, measured: Measured) -> None:
-    """Retrieval from noisy queries, and with missing modalities at test time, at the config's levels."""
+    """Retrieval from noisy queries, and with missing modalities at test time, at the config's levels.
+
+    The same noisy vectors also show which items look better aligned after noise.
+    """
     for level in run.settings["corruption"][GAUSSIAN]:
         noisy = add_noise(clean, trained.network, level, corruption_seed(run, GAUSSIAN, level))
-        measure_pairs(embed(trained.network, noisy), gallery, GAUSSIAN, level, measured)
+        queries = embed(trained.network, noisy)
+        measure_pairs(queries, gallery, GAUSSIAN, level, measured)
+        measured.add_better([*after_noise(gallery, queries)], level)
     for percent in run.settings["corruption"][MISSING]:
         measure_missing(run, trained, MISSING, percent, measured)
 
@@ -114,6 +120,14 @@ def measure_missing(run: Run, trained: Trained, corruption: str, percent: float,
 def corruption_seed(run: Run, corruption: str, level: float) -> int:
     """Seed of a corruption, the same for every method."""
     return derived_seed("corruption", corruption, level, run.dataset.card.name, run.seed)
+
+
+def measure_space(embeddings: Embeddings, regime: str, measured: Measured) -> None:
+    """The modality gap on the clean test split, and how vectors cluster."""
+    from pmrl.evaluation.modality_gap import space_metrics
+
+    seed = derived_seed("clusters", measured.context["dataset"], measured.context["seed"])
+    measured.add_space(regime, space_metrics(embeddings, measured.items["label"].to_numpy(), seed))
 
 
 def measure_classification(features: np.ndarray, items: pd.DataFrame, method: str, measured: Measured) -> None:

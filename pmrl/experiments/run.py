@@ -134,7 +134,8 @@ def set_up_torch(device: str, threads: int = 1) -> torch.device:
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # only helps to find bugs, and takes time in every step
+    # it only helps to find bugs, and takes time in every step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -15,6 +15,7 @@ from pmrl.experiments.measuring import (
     measure_pairs,
     measure_retrieval,
     measure_robustness,
+    measure_space,
 )
 from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, train_or_resume
 from pmrl.experiments.run import REGIME_STAGES, STAGE_REGIMES, Run, new_method, new_network
@@ -74,6 +75,8 @@ def measure(run: Run, regime: str, trained: Trained, measured: Measured) -> None
         measure_final_scores(run, trained, regime, measured)
     if regime == ZERO_SHOT:
         measure_robustness(run, trained, clean, embeddings, measured)
+        if run.variant == MAIN:
+            measure_space(embeddings, regime, measured)
         if run.is_shown:
             keep_for_figures(embeddings, measured)
     if regime == run.settings["classification"] and run.variant == MAIN:

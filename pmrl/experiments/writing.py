@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -16,19 +16,23 @@ import pandas as pd
 import torch
 
 from pmrl.discovery import ROOT
+from pmrl.evaluation.alignment import AfterNoise
 from pmrl.evaluation.identity import Identity
-from pmrl.evaluation.retrieval import Result, contributions
+from pmrl.evaluation.retrieval import Result, contributions, item_shares
 from pmrl.experiments.resume import Trained
 from pmrl.experiments.run import Run
 from pmrl.files import replacing, write_json
 from pmrl.method.base import load_method
 from pmrl.records import (
     ACCURACY,
+    ALIGNMENTS,
     ALL_MODALITIES,
+    BETTER_BY,
     CLEAN,
     COLUMNS,
     DESCRIPTION,
     FIGURE_TABLES,
+    GAUSSIAN,
     OWN,
     PROBE,
     TABLES,
@@ -36,6 +40,7 @@ from pmrl.records import (
     TRAIN,
     UNSUPPORTED,
     VALIDATION,
+    ZERO_SHOT,
 )
 from pmrl.study.belonging import origin
 
@@ -93,6 +98,22 @@ class Measured:
         for metric, value in probe.metrics().items():
             self._add(PROBE, metric, value, query=ALL_MODALITIES, n=probe.n, **context)
         self._add_shares(ACCURACY, items[probe.rows], 100.0 * probe.correct, **context)
+
+    def add_space(self, regime: str, metrics: Mapping[str, float]) -> None:
+        """Add one record per metric of the space of all test items."""
+        for metric, value in metrics.items():
+            self._add(regime, metric, value, query=ALL_MODALITIES, n=len(self.items))
+
+    def add_better(self, parts: Sequence[AfterNoise], level: float) -> None:
+        """Add, for each score, which items look better after noise, and one record per noisy modality."""
+        condition = {"corruption": GAUSSIAN, "level": float(level)}
+        for score in ALIGNMENTS if parts else ():
+            name = f"{BETTER_BY}{score}"
+            for part in parts:
+                share = 100.0 * part.better[score].mean()
+                self._add(ZERO_SHOT, name, share, query=part.modality, n=len(part.items), **condition)
+            shares = item_shares([(part.items, part.better[score]) for part in parts], len(self.items))
+            self._add_shares(name, self.items["id"].to_numpy(), shares, **condition)
 
     def add_ranks(self, regime: str, results: Iterable[Result]) -> None:
         """Add one row per query."""

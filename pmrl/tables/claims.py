@@ -11,8 +11,11 @@ from pmrl.errors import UserError
 from pmrl.files import read_yaml
 from pmrl.records import (
     ACCURACY,
+    ALIGNMENTS,
     ALL_MODALITIES,
     ANCHOR,
+    BETTER_BY,
+    BETWEEN_MODALITIES,
     CLEAN,
     CONTINUED,
     CORRUPTIONS,
@@ -24,9 +27,10 @@ from pmrl.records import (
     PROBE,
     PROBE_METRICS,
 )
+from pmrl.reporting import aggregation
 from pmrl.reporting.cells import p_value, with_interval
 from pmrl.reporting.contrasts import Hits, columns
-from pmrl.reporting.measures import OWN_RERANKED, TASKS, hits, text_and_audio
+from pmrl.reporting.measures import HEADLINE, OWN_RERANKED, TASKS, hits, text_and_audio
 from pmrl.reporting.results import Results
 from pmrl.reporting.statistics import (
     Comparison,
@@ -55,6 +59,13 @@ OVERALL = "overall"
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, UNSTABLE = "reproduced", "not reproduced", "inconclusive", "unstable"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, UNSTABLE)
 TEXT_AUDIO, STABILITY, RERANKING = "text_audio", "gradient_variation", "reranking"
+AGGREGATION, NOISE_NOTICED, GAP = "aggregation", "noise_noticed", "modality_gap"
+# Measures whose sides name a score, too: "pmrl by own".
+SCORES = {
+    RERANKING: (HEADLINE, OWN, OWN_RERANKED),
+    AGGREGATION: (OWN, aggregation.BEST_SINGLE),
+    NOISE_NOTICED: ALIGNMENTS,
+}
 KEYS = ("claim", "source", "measure", "first", "second", "regime")
 
 
@@ -162,12 +173,23 @@ def _check(claim: Mapping[str, Any]) -> None:
         raise UserError(f"{RULES}: {dict(claim)} lacks {', '.join(sorted(missing))}.")
     if claim["measure"] not in MEASURES:
         raise UserError(f"{RULES}: unknown measure {claim['measure']!r}. Valid: {', '.join(MEASURES)}.")
+    scores = SCORES.get(claim["measure"], ("",))
+    for side in ("first", "second"):
+        if _scored(claim[side])[1] not in scores:
+            valid = " or ".join(f"METHOD by {score}" if score else "METHOD" for score in scores)
+            raise UserError(f"{RULES}: {claim['claim']!r}: {side} is {claim[side]!r}; expected {valid}.")
 
 
 def _contestant(name: str) -> tuple[str, str]:
     """(method, variant) of ``method`` or ``method/variant``."""
     method, _, variant = name.partition("/")
     return method, variant or MAIN
+
+
+def _scored(name: str) -> tuple[str, str]:
+    """(method or method/variant, score) of ``METHOD by SCORE``; the score is empty where none is named."""
+    method, _, score = name.partition(" by ")
+    return method, score
 
 
 class Evidence:
@@ -188,17 +210,42 @@ class Evidence:
 
     def retrieval(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
         """Hits at rank 1, seed × item."""
-        regime, contestant = claim["regime"], _contestant(claim[side])
-        if regime not in self.hits:
-            self.hits[regime] = Hits(self.results, regime)
-        if claim["measure"] == RERANKING:
-            task = OWN_RERANKED if side == "first" else OWN
-            return hits(self.results, self.hits[regime], dataset, task, contestant)
+        tables, contestant = self._hits(claim["regime"]), _contestant(claim[side])
         if claim["measure"] != TEXT_AUDIO:
-            return hits(self.results, self.hits[regime], dataset, claim["measure"], contestant)
+            return hits(self.results, tables, dataset, claim["measure"], contestant)
         pair = text_and_audio(self.results).get(dataset)
         both = [pair, pair[::-1]] if pair else []
-        return self.hits[regime].table(dataset, contestant, (COSINE, False), both)
+        return tables.table(dataset, contestant, (COSINE, False), both)
+
+    def reranking(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """Hits at rank 1 from the anchor to the others by the final score that the side names, seed × item."""
+        name, score = _scored(claim[side])
+        return hits(self.results, self._hits(claim["regime"]), dataset, score, _contestant(name))
+
+    def _hits(self, regime: str) -> Hits:
+        if regime not in self.hits:
+            self.hits[regime] = Hits(self.results, regime)
+        return self.hits[regime]
+
+    def aggregation(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """Hits at rank 1 by the joint score or by the best single modality, both directions, seed × item."""
+        name, score = _scored(claim[side])
+        return aggregation.hits(self.results, self._hits(claim["regime"]), dataset, _contestant(name), score)
+
+    def noise_noticed(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """Minus the percentage of an item's modalities whose noise looks like better alignment, seed × item.
+
+        Mean over the levels of the noise.
+        """
+        name, score = _scored(claim[side])
+        chosen = self._contributions(dataset, name, f"{BETTER_BY}{score}")
+        return None if chosen.empty else -chosen.groupby(["seed", "item"])["value"].mean().unstack()
+
+    def gap(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
+        """Minus the percentage of the variance that lies between modalities, seed × 1; higher is a smaller gap."""
+        records = self.results.records
+        chosen = records[records["metric"].eq(BETWEEN_MODALITIES) & records["regime"].eq(claim["regime"])]
+        return _by_seed(chosen.assign(value=-chosen["value"]), dataset, claim[side])
 
     def accuracy(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
         """Whether the probe on all modalities classifies an item correctly, seed × item, mean over kinds of folds."""
@@ -249,9 +296,13 @@ def _by_seed(values: pd.DataFrame, dataset: str, name: str) -> pd.DataFrame | No
 
 
 MEASURES = {
-    **dict.fromkeys([*TASKS, TEXT_AUDIO, RERANKING], Evidence.retrieval),
+    **dict.fromkeys([*TASKS, TEXT_AUDIO], Evidence.retrieval),
+    RERANKING: Evidence.reranking,
     **dict.fromkeys(PROBE_METRICS, Evidence.probe),
     ACCURACY: Evidence.accuracy,
     **dict.fromkeys(CORRUPTIONS, Evidence.robustness),
     STABILITY: Evidence.stability,
+    AGGREGATION: Evidence.aggregation,
+    NOISE_NOTICED: Evidence.noise_noticed,
+    GAP: Evidence.gap,
 }

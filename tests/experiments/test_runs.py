@@ -345,3 +345,32 @@ def test_the_first_seed_keeps_embeddings_and_examples_for_figures(base):
         ranks[~ranks["reranked"]], on=["query", "gallery", "item"], suffixes=("_shown", "")
     )
     assert len(merged) and (merged["rank_shown"] == merged["rank"]).all(), "what is shown is what was ranked"
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.4])
+def test_the_main_form_and_the_foundation_record_their_space_and_what_noise_does_to_it(
+    make_store, tmp_path, one_thread, absent
+):
+    settings = foundation_settings(CONFIG, "synthetic")
+    base = Run(make_store(absent=absent), "foundation", "main", settings, 0, tmp_path / "results", CPU)
+    run_foundation(base)
+    run = method_run(base, "gram")
+    run_method(
+        replace(run, settings={**run.settings, "corruption": {**run.settings["corruption"], "gaussian": [0.5, 1.0]}})
+    )
+    variant = method_run(base, "pmrl", "without_matching")
+    run_method(variant)
+    first, main, other = (pd.read_parquet(place.folder / "records.parquet") for place in (base, run, variant))
+    space = {"centroid_distance", "between_modalities", "modality_v_measure", "class_v_measure"}
+    for records, regime in ((first, "foundation"), (main, "zero_shot")):
+        rows = records[records["metric"].isin(space)]
+        assert set(rows["metric"]) == space and set(rows["regime"]) == {regime} and len(rows) == len(space)
+    assert not set(other["metric"]) & space
+    better = main[main["metric"].str.startswith("better_by_")]
+    assert set(better["corruption"]) == {"gaussian"} and len(better) == 3 * 2 * 3  # scores, levels, modalities
+    contributions = pd.read_parquet(run.folder / "contributions.parquet").query("measure.str.startswith('better_by_')")
+    means = contributions.groupby(["measure", "level"])["value"].mean()
+    expected = better.groupby(["metric", "level"])["value"].mean()
+    assert means.to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-3) and list(means.index) == list(
+        expected.index
+    )
