@@ -202,7 +202,7 @@ def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
 def _read_noisy(arrays: Mapping[str, np.ndarray]) -> list[NoisyFeatures]:
     """Noisy features in the order of kind, level and modality."""
     noisy = []
-    for name in (name for name in arrays if name.startswith(NOISY) and f"{name}.tokens" in arrays):
+    for name in (name for name in arrays if name.startswith(NOISY) and not name.endswith(".tokens")):
         kind, level, modality = name.removeprefix(NOISY).split("/", 2)
         noisy.append(NoisyFeatures(kind, float(level), modality, arrays[name], arrays[f"{name}.tokens"]))
     return sorted(noisy, key=lambda features: (features.kind, features.level, features.modality))

@@ -263,6 +263,23 @@ def test_area_under_the_noise_curve_and_its_excess(results):
     assert excess["high"] - excess["low"] < 1e-6  # paired by seed: what seeds share cancels
 
 
+def test_noise_on_a_signal_is_compared_with_the_clean_recall_of_the_same_pairs(results):
+    """The mean height of a straight line is its middle; levels of sound are amplitudes, so 1 (0 dB) is the severest."""
+    frame = noise_robustness.build(Results(results))
+    for kind, highest in {"blur": 4.0, "sound_noise": 1.0}.items():
+        for method, loss in synthetic.LOSS.items():
+            clean = synthetic.mean_recall("emoji", method, seed=1, noise=kind)
+            keys = {"dataset": "emoji", "method": method, "corruption": kind}
+            assert cell(frame, quantity="area", **keys)["mean"] == pytest.approx(clean - loss * highest / 2)
+            assert cell(frame, quantity="severest", **keys)["mean"] == pytest.approx(clean - loss * highest)
+
+
+def test_a_data_set_without_the_signal_has_no_row_for_its_noise(results):
+    frame = noise_robustness.build(Results(results))
+    assert set(frame.loc[frame["corruption"] == "sound_noise", "dataset"]) == {"emoji"}
+    assert set(frame.loc[frame["corruption"] == "blur", "dataset"]) == {"digits", "emoji"}
+
+
 def test_a_run_that_lacks_a_noise_level_has_no_area(own_results):
     condition = "method == 'gram' and seed == 1 and corruption == 'missing' and level == 0.5"
     synthetic.drop(own_results, condition, ("records",))
@@ -339,6 +356,7 @@ RULES = {
         {"claim": "probe", "first": "pmrl", "second": "raw_features", "regime": "probe", "measure": "accuracy"},
         {"claim": "steady", "first": "pmrl", "second": "gram", "regime": "zero_shot", "measure": "gradient_variation"},
         {"claim": "noise", "first": "vast", "second": "gram", "regime": "zero_shot", "measure": "gaussian"},
+        {"claim": "blur", "first": "vast", "second": "gram", "regime": "zero_shot", "measure": "blur"},
     ],
 }
 
@@ -387,6 +405,10 @@ def test_claims_are_judged_by_the_rules(results, rules):
     clean = {method: synthetic.mean_recall("emoji", method, seed=1) for method in ("vast", "gram")}
     kept = {method: 100 * (1 - synthetic.LOSS[method] / value) for method, value in clean.items()}
     assert effects["noise", "emoji"] == pytest.approx(kept["vast"] - kept["gram"], abs=0.1)
+    # over 0 … 4 by 2 × LOSS on average, relative to the clean recall of blurred queries
+    clean = {method: synthetic.mean_recall("emoji", method, seed=1, noise="blur") for method in ("vast", "gram")}
+    kept = {method: 100 * (1 - 2 * synthetic.LOSS[method] / value) for method, value in clean.items()}
+    assert effects["blur", "emoji"] == pytest.approx(kept["vast"] - kept["gram"], abs=0.3)
     assert effects["up", "overall"] == pytest.approx((effects["up", "digits"] + effects["up", "emoji"]) / 2)
 
 
