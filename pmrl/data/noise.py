@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pmrl.data.dataset import NoisyFeatures
+from pmrl.data.encoders import Encoded
 from pmrl.records import BLUR, SOUND_NOISE
 from pmrl.seeds import derived_seed
 
+PACKAGES = ("scipy",)  # computes the blur
+
 BLUR_LEVELS = (1.0, 2.0, 4.0)  # standard deviation in pixels
 SOUND_LEVELS = (20.0, 10.0, 5.0, 0.0)  # ratio of signal to noise in dB
-
-Encoded = tuple[np.ndarray, np.ndarray]
 
 
 def blur(picture: np.ndarray, sigma: float) -> np.ndarray:

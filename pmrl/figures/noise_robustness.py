@@ -38,7 +38,7 @@ TITLES = {
 def draw(results: Results) -> Figure:
     """One row of panels per data set, one column per corruption; bands are 95 % t-intervals over seeds."""
     values = corruption_curves(results)
-    values = values[values["variant"] == MAIN]
+    values = values[values["variant"].eq(MAIN) & values["dataset"].isin(results.datasets)]
     corruptions = [kind for kind in CORRUPTIONS if kind in set(values["corruption"])]
     datasets = [dataset for dataset in results.datasets if dataset in set(values["dataset"])]
     if not corruptions or not datasets:

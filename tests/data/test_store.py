@@ -72,11 +72,11 @@ def test_noisy_features_are_zero_where_the_modality_is_absent(tmp_path):
     ("changes", "message"),
     [
         ({"kind": "rain"}, "unknown kind of noise; expected one of blur, sound_noise"),
-        ({"modality": "smell"}, "'smell': there is no such modality; choose from sound, word"),
+        ({"modality": "smell"}, "'smell', sound_noise at level 20: there is no such modality; choose from sound, word"),
         ({"pooled": np.ones((80, 6))}, r"pooled: found the shape \(80, 6\), expected \(12, 6\)"),
         ({"pooled": np.ones((12, 5))}, r"pooled: found the shape \(12, 5\), expected \(12, 6\)"),
         ({"tokens": np.ones((12, 3, 2))}, r"tokens: found the shape \(12, 3, 2\), expected \(12, 2, 3\)"),
-        ({"pooled": np.full((12, 6), np.nan)}, "pooled: found a number that is not finite"),
+        ({"pooled": np.full((12, 6), np.nan)}, "item 'item-17-0', column 0: found nan, expected a finite number"),
     ],
 )
 def test_noisy_features_that_do_not_fit_are_refused(tmp_path, changes, message):

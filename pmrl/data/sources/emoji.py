@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pmrl.data import speech
+from pmrl.data import noise, speech
 from pmrl.data.arrays import varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality, NoisyFeatures
 from pmrl.data.encoders import (
@@ -26,7 +26,6 @@ from pmrl.data.encoders import (
     encode_texts,
     log_mel,
 )
-from pmrl.data.noise import blurred, with_sound_noise
 from pmrl.data.pictures import decode, spectrogram
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
@@ -38,6 +37,7 @@ PACKAGES = (
     "pillow",
     "resvg-py",
     *speech.PACKAGES,
+    *noise.PACKAGES,
     *PICTURE_PACKAGES,
     *SPEECH_PACKAGES,
     *TEXT_PACKAGES,
@@ -131,8 +131,10 @@ def noisy(
     test = np.flatnonzero(table["split"] == TEST)
     sounds = {table["id"].iloc[row]: waves[row] for row in test}
     return [
-        *blurred("picture", [drawings[row] for row in test], encode_pictures, columns["picture"]),
-        *with_sound_noise(CARD.name, "speech", sounds, lambda heard: encode_speech(heard, rate), columns["speech"]),
+        *noise.blurred("picture", [drawings[row] for row in test], encode_pictures, columns["picture"]),
+        *noise.with_sound_noise(
+            CARD.name, "speech", sounds, lambda heard: encode_speech(heard, rate), columns["speech"]
+        ),
     ]
 
 

