@@ -66,7 +66,7 @@ KINDS = TEXT, AUDIO, PICTURE, VIDEO, MEASUREMENT = ("text", "audio", "picture", 
 # Corruptions of the data, and the unit of their level in the records; 0 is clean for all of them.
 CLEAN = "none"
 GAUSSIAN = "gaussian"  # noise on the features, in standard deviations of each
-BLUR, SOUND_NOISE = "blur", "sound_noise"  # sigma in pixels; amplitude of the noise over that of the sound, 1 = 0 dB
+BLUR, SOUND_NOISE = "blur", "sound_noise"  # sigma in pixels; 60 dB minus signal to noise in dB
 MISSING, MISSING_TRAINING = "missing", "missing_training"  # share of the modalities
 MISMATCHED_ANCHOR, MISMATCHED_MODALITY = "mismatched_anchor", "mismatched_modality"  # share of the items; of the cells
 SIGNAL_NOISES = (BLUR, SOUND_NOISE)  # on the signal, before its encoder

@@ -1,7 +1,8 @@
 """Noise on pictures and sound before their encoder, for the test items of a data set.
 
-The levels are those of the field (Luo et al. 2026: blur of video, white noise on sound, one modality at a time). Draws
-depend on data set, modality and item only, so that they are the same for every method, seed and level.
+The levels are those of the field (Luo et al. 2026: blur of video, white noise on sound, one modality at a time), and 40
+and 30 dB, since features of clean synthesised speech are lost at 20 dB already. Draws depend on data set, modality and
+item only, so that they are the same for every method, seed and level.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pmrl.seeds import derived_seed
 PACKAGES = ("scipy",)  # computes the blur
 
 BLUR_LEVELS = (1.0, 2.0, 4.0)  # standard deviation in pixels
-SOUND_LEVELS = (20.0, 10.0, 5.0, 0.0)  # ratio of signal to noise in dB
+SOUND_LEVELS = (40.0, 30.0, 20.0, 10.0, 5.0, 0.0)  # ratio of signal to noise in dB
 
 
 def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
@@ -40,13 +41,8 @@ def with_white_noise(wave: np.ndarray, decibels: float, seed: int) -> np.ndarray
     The same seed gives the same noise, louder or softer. Silence stays as it is.
     """
     noise = np.random.default_rng(seed).standard_normal(len(wave))
-    root_mean_square = np.sqrt(np.mean(np.square(wave, dtype=np.float64)) / np.mean(noise**2))
-    return (wave + amplitude(decibels) * root_mean_square * noise).astype(wave.dtype)
-
-
-def amplitude(decibels: float) -> float:
-    """Amplitude of the noise in parts of the signal's: 1 at 0 dB, 0.1 at 20 dB."""
-    return 10 ** (-decibels / 20)
+    equal_power = np.sqrt(np.mean(np.square(wave, dtype=np.float64)) / np.mean(noise**2))
+    return (wave + 10 ** (-decibels / 20) * equal_power * noise).astype(wave.dtype)
 
 
 def blurred(

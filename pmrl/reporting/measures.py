@@ -49,7 +49,7 @@ CORRUPTION_TITLES = {
 UNITS = {
     GAUSSIAN: "noise / deviation",
     BLUR: "σ (pixels)",
-    SOUND_NOISE: "noise / sound",
+    SOUND_NOISE: "60 − SNR (dB)",
     MISSING: "missing (%)",
     MISSING_TRAINING: "missing (%)",
     MISMATCHED_ANCHOR: "items (%)",

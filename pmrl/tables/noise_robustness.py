@@ -31,8 +31,8 @@ KEYS = ["dataset", "corruption", "method", "variant", "quantity"]
 NOTE = (
     "The paper's own noise protocol is unknown; this one is ours. On the query, with clean galleries: Gaussian noise "
     "on the features, relative to each one's standard deviation; Gaussian blur of the picture, σ in pixels of the "
-    "picture as it is encoded; white noise on the sound, whose level is its amplitude over that of the sound (20, 10, "
-    "5 and 0 dB are 0.1, 0.32, 0.56 and 1), so that means over the levels weigh the noisy end most. At test time: "
+    "picture as it is encoded; white noise on the sound, whose level is 60 dB minus the ratio of signal to noise (at "
+    "60 dB the noise changes nothing), so that means over the levels weigh every dB alike. At test time: "
     "modalities other than the anchor missing. In continued training (its foundation was trained on clean pairs): all "
     "modalities but the anchor from one other instance, which harms methods with an anchor most by its construction; "
     "or cells of every modality from other instances, each of an item's from a different one, which favours no "

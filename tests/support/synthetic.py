@@ -193,7 +193,7 @@ def drop(folder: Path, condition: str, names: tuple[str, ...] = ("records", "ran
 LEVELS = {
     "gaussian": (0.5, 1.0, 2.0),
     "blur": (1.0, 2.0, 4.0),
-    "sound_noise": (0.1, 1.0),
+    "sound_noise": (1.0, 4.0),
     "missing": (0.25, 0.5, 1.0),
     "mismatched_anchor": (0.1, 0.3, 0.5),
     "mismatched_modality": (0.1, 0.3, 0.5),
