@@ -6,11 +6,11 @@
     final scores only), score ("own" = the method's own multi-modality score, "cosine", or one of ``FINAL_SCORES``),
     reranked (bool: the matching head has ordered the best candidates again; with "own" the best 50, by matching alone),
     query, gallery (modality names; "others" = all but the anchor), corruption ("none" or one of ``CORRUPTIONS``), level
-    (float, 0 = none), folds (of a probe: "random" or "leave_site_out", else ""), metric ("recall@1", "recall@5",
-    "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent; those of
-    ``SPACE_METRICS``, of all vectors; "better_by_" and one of ``ALIGNMENTS``: percent of the items that look better
-    aligned by this score after noise on the modality ``query``), value, n (queries, classified instances, or items),
-    gallery_size, reason (why "unsupported", else "").
+    (float, 0 = none, more is worse; units: see ``CORRUPTIONS``), folds (of a probe: "random" or "leave_site_out", else
+    ""), metric ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``,
+    in percent; those of ``SPACE_METRICS``, of all vectors; "better_by_" and one of ``ALIGNMENTS``: percent of the items
+    that look better aligned by this score after noise on the modality ``query``), value, n (queries, classified
+    instances, or items), gallery_size, reason (why "unsupported", else "").
     Rows of a probe: query = "all" (modalities); method "raw_features" = logistic regression on the input features.
 ``ranks.parquet``, one row per query, for paired tests:
     dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
@@ -20,9 +20,9 @@
     "opposed", "sign_flips", "recall", see ``pmrl.evaluation.diagnosis``), value.
 ``contributions.parquet``, one row per item, for paired tests of means over several tasks:
     dataset, method, variant, seed, measure ("pairs": mean recall@1 over ordered pairs by cosine; "anchor": from the
-    anchor to the others and back by the own score; "accuracy" of a probe; "better_by_" and one of ``ALIGNMENTS``: mean
-    over the noisy modalities), corruption, level and folds as in records, item (id), value (percent; the mean over the
-    items is the measure).
+    anchor to the others and back by the own score; "blur" and "sound_noise": by cosine over the pairs whose query can
+    have this noise; "accuracy" of a probe; "better_by_" and one of ``ALIGNMENTS``: mean over the noisy modalities),
+    corruption, level and folds as in records, item (id), value (percent; the mean over the items is the measure).
 ``methods.json``: {method: {title, reference, color, variants: [names], parameters: {dataset: {"encoders", "fused",
     "matching": number}}}}.
 ``data/<dataset>/card.yaml``, ``items.parquet``, ``views.parquet``: the feature store. Items have the columns
@@ -75,10 +75,15 @@ SPACE_METRICS = CENTROID_DISTANCE, BETWEEN_MODALITIES, MODALITY_CLUSTERS, CLASS_
 # Kinds of modalities.
 KINDS = TEXT, AUDIO, PICTURE, VIDEO, MEASUREMENT = ("text", "audio", "picture", "video", "measurement")
 
-# Corruptions of the data.
+# Corruptions of the data, and the unit of their level in the records; 0 is clean for all of them.
 CLEAN = "none"
-GAUSSIAN, MISSING, MISSING_TRAINING, MISMATCHED = "gaussian", "missing", "missing_training", "mismatched"
-CORRUPTIONS = (GAUSSIAN, MISSING, MISSING_TRAINING, MISMATCHED)
+GAUSSIAN = "gaussian"  # noise on the features, in standard deviations of each
+BLUR, SOUND_NOISE = "blur", "sound_noise"  # sigma in pixels; 60 dB minus signal to noise in dB
+MISSING, MISSING_TRAINING = "missing", "missing_training"  # share of the modalities
+MISMATCHED_ANCHOR, MISMATCHED_MODALITY = "mismatched_anchor", "mismatched_modality"  # share of the items; of the cells
+SIGNAL_NOISES = (BLUR, SOUND_NOISE)  # on the signal, before its encoder
+MISMATCHES = (MISMATCHED_ANCHOR, MISMATCHED_MODALITY)
+CORRUPTIONS = (GAUSSIAN, *SIGNAL_NOISES, MISSING, MISSING_TRAINING, *MISMATCHES)
 
 # Columns.
 ITEM_COLUMNS = ("id", "group", "label", "split", "caption")

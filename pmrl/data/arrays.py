@@ -27,8 +27,14 @@ def zero_where_absent(values: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 def varying(pooled: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
     """The columns of ``pooled`` that are not constant over the present rows."""
+    return pooled[:, varying_columns(pooled, present)]
+
+
+def varying_columns(pooled: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
+    """Which columns of ``pooled`` are not constant over the present rows, (columns,) bool."""
     rows = pooled if present is None else pooled[present]
-    return pooled[:, rows.min(axis=0) != rows.max(axis=0)]
+    varies: np.ndarray = rows.min(axis=0) != rows.max(axis=0)
+    return varies
 
 
 def deviations(values: np.ndarray, noise: float = 0.0) -> np.ndarray:

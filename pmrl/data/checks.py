@@ -8,7 +8,7 @@ import pandas as pd
 
 from pmrl.data.arrays import RESOLUTION, column_blocks
 from pmrl.errors import UserError
-from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SPLITS
+from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SIGNAL_NOISES, SPLITS, TEST
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
@@ -44,6 +44,11 @@ def check(dataset: "Dataset", files: Mapping[str, str] | None = None) -> None:
         file = (files or {}).get(modality, where)
         check_modality(file, dataset.pooled[modality], dataset.tokens[modality], present, dataset.items)
         check_pretraining(where, present, dataset.items)
+    check_noisy(dataset)
+    for features in dataset.noisy:
+        where = f"{name}: modality {features.modality!r}, {features.kind} at level {features.level:g}"
+        check_finite(where, features.pooled, ids[dataset.items["split"] == TEST])
+        check_finite(f"{where}, tokens", features.tokens, ids[dataset.items["split"] == TEST])
     counts = np.sum([dataset.present[modality] for modality in dataset.modalities], axis=0)
     if (counts == 0).any():
         raise UserError(f"{name}: item {ids[counts.argmin()]!r} has no modality at all; remove it.")
@@ -116,6 +121,29 @@ def check_views(dataset: "Dataset") -> None:
             problem = view_problem(view)
             if problem:
                 raise UserError(f"{where}: item {key!r}: {problem}.")
+
+
+def check_noisy(dataset: "Dataset") -> None:
+    """Test that noisy features are of a known kind, and have the shapes of the clean features of the test items.
+
+    Raises:
+        UserError: naming the kind, the level and the modality.
+    """
+    count = int((dataset.items["split"] == TEST).sum())
+    for features in dataset.noisy:
+        modality = features.modality
+        where = f"{dataset.card.name}: modality {modality!r}, {features.kind} at level {features.level:g}"
+        if features.kind not in SIGNAL_NOISES:
+            raise UserError(f"{where}: unknown kind of noise; expected one of {', '.join(SIGNAL_NOISES)}.")
+        if modality not in dataset.modalities:
+            raise UserError(f"{where}: there is no such modality; choose from {', '.join(dataset.modalities)}.")
+        for part in ("pooled", "tokens"):
+            found, clean = getattr(features, part), getattr(dataset, part)[modality]
+            expected = (count, *clean.shape[1:])
+            if found.shape != expected:
+                raise UserError(
+                    f"{where}, {part}: found the shape {found.shape}, expected {expected} as of the clean test items."
+                )
 
 
 def view_problem(view: object) -> str:

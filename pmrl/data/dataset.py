@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,6 +57,25 @@ class Card:
 
 
 @dataclass(frozen=True)
+class NoisyFeatures:
+    """One modality of the test items, encoded after noise was added to the signal; see `pmrl.data.noise`.
+
+    Attributes:
+        kind: one of `pmrl.records.SIGNAL_NOISES`.
+        level: of the noise; blur in pixels, noise on sound in dB (signal to noise).
+        modality: whose signal is noisy.
+        pooled: float32 (test items, dimension), the same columns as in the clean features.
+        tokens: (test items, tokens, width) in the type of the clean ones; as many of them are padding.
+    """
+
+    kind: str
+    level: float
+    modality: str
+    pooled: np.ndarray
+    tokens: np.ndarray
+
+
+@dataclass(frozen=True)
 class Dataset:
     """All instances of a data set, row by row.
 
@@ -71,6 +90,8 @@ class Dataset:
             without views from its features.
         lengths: {modality: int32 (instances,), how many tokens of each item are real, the others being padding of
             zeros}; a modality without lengths has no padding.
+        noisy: the test items under noise on their signals; empty where no modality is a picture or a sound, and for
+            data sets of which only features are known.
     """
 
     card: Card
@@ -80,6 +101,7 @@ class Dataset:
     present: dict[str, np.ndarray]
     views: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
+    noisy: Sequence[NoisyFeatures] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:

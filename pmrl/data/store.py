@@ -17,15 +17,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from pmrl.data.arrays import half_suffices, zero_where_absent
-from pmrl.data.checks import check, check_kinds, check_shapes
-from pmrl.data.dataset import Card, Dataset, Modality
+from pmrl.data.checks import check, check_kinds, check_noisy, check_shapes
+from pmrl.data.dataset import Card, Dataset, Modality, NoisyFeatures
 from pmrl.errors import UserError
 from pmrl.files import read_yaml, replacing, sha256
-from pmrl.records import SPLITS
+from pmrl.records import SPLITS, TEST
 
 __all__ = ["SPLITS", "Card", "Dataset", "Modality", "completed", "load", "read_card", "save", "write"]
 
 ITEMS, FEATURES, VIEWS, CARD = "items.parquet", "features.safetensors", "views.parquet", "card.yaml"
+NOISY = "noisy/"  # begins the names of noisy features: noisy/<kind>/<level>/<modality>
 FORMER = "pictures.parquet"  # an older store may still have it
 # One row per view: either a PNG picture or a text.
 VIEW_COLUMNS = pyarrow.schema(
@@ -95,6 +96,7 @@ def load(folder: Path, verify: bool = True) -> Dataset:
             present={name: arrays[f"{name}.present"].astype(bool) for name in card.modalities},
             views=_read_views(folder),
             lengths={name: arrays[key] for name in card.modalities if (key := f"{name}.lengths") in arrays},
+            noisy=_read_noisy(arrays),
         )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(
@@ -103,6 +105,7 @@ def load(folder: Path, verify: bool = True) -> Dataset:
         ) from error
     check_kinds(dataset)
     check_shapes(dataset)
+    check_noisy(dataset)
     return dataset
 
 
@@ -164,8 +167,21 @@ def completed(dataset: Dataset, files: Mapping[str, str] | None = None) -> Datas
     counts = {split: int((dataset.items["split"] == split).sum()) for split in SPLITS}
     card = replace(dataset.card, modalities=modalities, counts=counts)
     dataset = replace(dataset, card=card, pooled=pooled, tokens=tokens, present=present)
+    dataset = replace(dataset, noisy=[_completed_noisy(features, dataset) for features in dataset.noisy])
     check(dataset, files)
     return dataset
+
+
+def _completed_noisy(features: NoisyFeatures, dataset: Dataset) -> NoisyFeatures:
+    """The features in the number types of the clean ones, and zeros where the modality is absent."""
+    check_noisy(replace(dataset, noisy=[features]))
+    mask = dataset.present[features.modality][dataset.indices(TEST)]
+    clean = dataset.tokens[features.modality].dtype
+    return replace(
+        features,
+        pooled=zero_where_absent(features.pooled, mask).astype(np.float32, copy=False),
+        tokens=zero_where_absent(features.tokens, mask).astype(clean, copy=False),
+    )
 
 
 def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
@@ -176,7 +192,20 @@ def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
         arrays[f"{name}.present"] = dataset.present[name].astype(np.uint8)
         if name in dataset.lengths:
             arrays[f"{name}.lengths"] = dataset.lengths[name].astype(np.int32)
+    for features in dataset.noisy:
+        name = f"{NOISY}{features.kind}/{features.level:g}/{features.modality}"
+        arrays[name] = np.ascontiguousarray(features.pooled)
+        arrays[f"{name}.tokens"] = np.ascontiguousarray(features.tokens)
     return arrays
+
+
+def _read_noisy(arrays: Mapping[str, np.ndarray]) -> list[NoisyFeatures]:
+    """Noisy features in the order of kind, level and modality."""
+    noisy = []
+    for name in (name for name in arrays if name.startswith(NOISY) and not name.endswith(".tokens")):
+        kind, level, modality = name.removeprefix(NOISY).split("/", 2)
+        noisy.append(NoisyFeatures(kind, float(level), modality, arrays[name], arrays[f"{name}.tokens"]))
+    return sorted(noisy, key=lambda features: (features.kind, features.level, features.modality))
 
 
 def _content(folder: Path) -> list[Path]:

@@ -199,10 +199,17 @@ def evaluate(
 
 
 @torch.no_grad()
-def evaluate_pairs(queries: Embeddings, galleries: Embeddings, identity: Identity | None = None) -> list[Result]:
-    """All ordered modality pairs by cosine, queries and galleries from two embeddings of the same instances."""
+def evaluate_pairs(
+    queries: Embeddings, galleries: Embeddings, identity: Identity | None = None, query: str | None = None
+) -> list[Result]:
+    """All ordered modality pairs by cosine, queries and galleries from two embeddings of the same instances.
+
+    With ``query``, only the pairs in which this modality is the query.
+    """
     results = []
     for task in pair_directions(queries, identity):
+        if query not in (None, task.query):
+            continue
         values = cosine(task.query_side, galleries.select((task.gallery,)).rows(task.candidates))
         results.append(plain_result(task, COSINE, values))
     return results

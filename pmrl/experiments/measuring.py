@@ -21,6 +21,7 @@ from pmrl.evaluation.retrieval import (
 )
 from pmrl.experiments.resume import Trained
 from pmrl.experiments.run import Run
+from pmrl.experiments.signal_noise import measure_signal_noise
 from pmrl.experiments.writing import Measured
 from pmrl.method import Batch, Embeddings, Method, Network
 from pmrl.method.networks import embed
@@ -96,6 +97,7 @@ def measure_robustness(run: Run, trained: Trained, clean: Batch, gallery: Embedd
 
     The same noisy vectors also show which items look better aligned after noise.
     """
+    measure_signal_noise(run, trained, clean, gallery, measured)
     for level in run.settings["corruption"][GAUSSIAN]:
         noisy = add_noise(clean, trained.network, level, corruption_seed(run, GAUSSIAN, level))
         queries = embed(trained.network, noisy)

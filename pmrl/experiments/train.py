@@ -19,10 +19,11 @@ from pmrl.experiments.measuring import (
 )
 from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, train_or_resume
 from pmrl.experiments.run import REGIME_STAGES, STAGE_REGIMES, Run, new_method, new_network
+from pmrl.experiments.signal_noise import check_noise_levels
 from pmrl.experiments.writing import TARGET, Measured, finish
 from pmrl.method.base import is_supported
 from pmrl.method.networks import embed
-from pmrl.records import CONTINUED, FINE_TUNED, MAIN, MISMATCHED, MISSING_TRAINING, SCRATCH, TEST, ZERO_SHOT
+from pmrl.records import CONTINUED, FINE_TUNED, MAIN, MISMATCHES, MISSING_TRAINING, SCRATCH, TEST, ZERO_SHOT
 from pmrl.training.loop import Stage
 
 
@@ -35,13 +36,15 @@ def run_method(run: Run) -> None:
             measured.add_unsupported(regime, reason)
         finish(run, run.method, {}, measured)
         return
+    check_noise_levels(run)
     stages: dict[str, Trained] = {}
     for name in needed_stages([*run.settings["regimes"], *filter(None, [run.settings["classification"]])]):
         stages[name] = train(run, run.stage(name), stages[CONTINUED] if name == FINE_TUNED else None)
         measure(run, STAGE_REGIMES[name], stages[name], measured)
-    for percent in run.settings["corruption"][MISMATCHED]:
-        embeddings = embed(train(run, run.stage(CONTINUED, mismatched=percent)).network, run.batch(TEST))
-        measure_pairs(embeddings, embeddings, MISMATCHED, percent / 100, measured)
+    for kind in MISMATCHES:
+        for percent in run.settings["corruption"][kind]:
+            embeddings = embed(train(run, run.stage(CONTINUED, **{kind: percent})).network, run.batch(TEST))
+            measure_pairs(embeddings, embeddings, kind, percent / 100, measured)
     for percent in run.settings["corruption"][MISSING_TRAINING]:
         trained = train(run, run.stage(CONTINUED, missing=percent))
         measure_missing(run, trained, MISSING_TRAINING, percent, measured)

@@ -32,8 +32,7 @@ def load_records(
             others and back by the method's own score, or None.
         metric: "recall@1", "recall@5", "recall@10", "median_rank", a metric of probes, or None.
         regime: "zero_shot", "fine_tuned", "scratch", "probe", or None. The foundation's own test is zero-shot.
-        corruption: "none", "gaussian", "missing", "missing_training", "mismatched", or None; ``level`` is a fraction
-            for all but noise, which is in standard deviations of each feature.
+        corruption: "none", one of ``pmrl.records.CORRUPTIONS``, which also says what ``level`` means, or None.
         reranked: whether the 50 best candidates were ordered by the matching head, or None.
         split: whose items were measured: "test", or "validation" and "pretrain" (the anchor's directions only).
 

@@ -9,15 +9,19 @@ import pandas as pd
 from pmrl.records import (
     ANCHOR,
     AUDIO,
+    BLUR,
     CLEAN,
     CORRUPTIONS,
     COSINE,
     GAUSSIAN,
-    MISMATCHED,
+    MISMATCHED_ANCHOR,
+    MISMATCHED_MODALITY,
     MISSING,
     MISSING_TRAINING,
     OTHERS,
     OWN,
+    SIGNAL_NOISES,
+    SOUND_NOISE,
     TEXT,
     ZERO_SHOT,
 )
@@ -35,17 +39,24 @@ TASKS = {
     WITHOUT_ANCHOR: "pairs without the anchor, cosine",
 }
 CORRUPTION_TITLES = {
-    GAUSSIAN: "Gaussian noise on the input",
+    GAUSSIAN: "Gaussian noise on the features",
+    BLUR: "blurred picture",
+    SOUND_NOISE: "white noise on sound",
     MISSING: "modality missing at test time",
     MISSING_TRAINING: "modality missing in training and at test time",
-    MISMATCHED: "mismatched pairs in training",
+    MISMATCHED_ANCHOR: "mismatched anchor in training",
+    MISMATCHED_MODALITY: "mismatched modalities in training",
 }
 UNITS = {
-    GAUSSIAN: "noise / standard deviation",
+    GAUSSIAN: "noise / deviation",
+    BLUR: "σ (pixels)",
+    SOUND_NOISE: "60 − SNR (dB)",
     MISSING: "missing (%)",
     MISSING_TRAINING: "missing (%)",
-    MISMATCHED: "mismatched (%)",
+    MISMATCHED_ANCHOR: "items (%)",
+    MISMATCHED_MODALITY: "cells (%)",
 }
+MEAN_OF_PAIRS = ["dataset", "method", "variant", "regime", "corruption", "level"]
 CORRUPTED_RUN = ["dataset", "corruption", "method", "variant", "seed"]
 
 Contestant = tuple[str, str]
@@ -79,8 +90,7 @@ def recalls(results: Results, corrupted: bool = False) -> pd.DataFrame:
 
 def pair_means(results: Results, records: pd.DataFrame, scope: str = ALL) -> pd.DataFrame:
     """Mean of `recalls` over the scope's pairs, per run, corruption and level."""
-    keys = ["dataset", "method", "variant", "regime", "corruption", "level"]
-    return seed_means(records, _wanted(results, scope), keys).assign(scope=scope)
+    return seed_means(records, _wanted(results, scope), MEAN_OF_PAIRS).assign(scope=scope)
 
 
 def _wanted(results: Results, scope: str) -> pd.DataFrame:
@@ -134,20 +144,29 @@ def corruption_curves(results: Results) -> pd.DataFrame:
     """Zero-shot recall@1 of every run, corruption and level; clean records are level 0 of each corruption."""
     parts = []
     for kind in CORRUPTIONS:
-        run_means = _anchor_means if kind.startswith(MISSING) else _corrupted_pair_means
-        corrupted = run_means(results, kind)
+        corrupted, clean = (_run_means(results, kind, corruption) for corruption in (kind, CLEAN))
         if len(corrupted):
-            parts += [corrupted, run_means(results, CLEAN).assign(corruption=kind, level=0.0)]
+            parts += [corrupted, clean.assign(corruption=kind, level=0.0)]
     if not parts:
         return pd.DataFrame(columns=[*CORRUPTED_RUN, "level", "value"])
     curves = pd.concat(parts)
     return curves[curves["regime"].eq(ZERO_SHOT)].drop_duplicates([*CORRUPTED_RUN, "level"])
 
 
-def _corrupted_pair_means(results: Results, corruption: str) -> pd.DataFrame:
-    """Mean recall@1 by cosine over all ordered pairs of modalities, per run and level."""
+def _run_means(results: Results, kind: str, corruption: str) -> pd.DataFrame:
+    """Recall@1 per run and level under ``corruption``, which is ``kind`` or none, over the tasks that ``kind`` tests.
+
+    Noise on a signal is tested on the pairs whose query can have it, others than missing modalities on all pairs.
+    """
+    if kind.startswith(MISSING):
+        return _anchor_means(results, corruption)
     records = recalls(results, corrupted=corruption != CLEAN)
-    return pair_means(results, records[records["corruption"].eq(corruption)])
+    records = records[records["corruption"].eq(corruption)]
+    if kind not in SIGNAL_NOISES:
+        return pair_means(results, records)
+    noisy = recalls(results, corrupted=True)
+    tested = noisy.loc[noisy["corruption"].eq(kind), ["dataset", "query", "gallery"]]
+    return seed_means(records, tested.drop_duplicates(), MEAN_OF_PAIRS)
 
 
 def _anchor_means(results: Results, corruption: str) -> pd.DataFrame:
@@ -164,5 +183,5 @@ def _anchor_means(results: Results, corruption: str) -> pd.DataFrame:
 
 
 def level_in_unit(corruption: str, level: np.ndarray) -> np.ndarray:
-    """Levels in the unit that ``UNITS`` names: fractions become percent."""
-    return level if corruption == GAUSSIAN else 100 * level
+    """Levels in the unit that ``UNITS`` names: shares become percent."""
+    return level if corruption in (GAUSSIAN, *SIGNAL_NOISES) else 100 * level

@@ -18,6 +18,13 @@ from pmrl.study.plan import searches, tuned_file
 
 DEFAULT_CONFIG = ROOT / "config" / "config.yaml"
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+# Keys of earlier versions, by group, and what to write instead.
+FORMER_KEYS = {
+    ("corruption", "mismatched"): (
+        "write corruption.mismatched_anchor for what it was (only the anchor is wrong, the others still agree), or "
+        "corruption.mismatched_modality for one that treats all modalities alike"
+    ),
+}
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -40,6 +47,7 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
     """
     schema = read_yaml(SCHEMA)
     check_keys(config, name)
+    check_former_keys(config, name)
     filled = with_defaults(without_empty(config), schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
     if errors:
@@ -68,6 +76,17 @@ def check_keys(config: Any, where: str, path: str = "") -> None:
                     "YAML reads no, yes, on, off and numbers as values. Choose another name."
                 )
             check_keys(value, where, f"{path}.{key}" if path else key)
+
+
+def check_former_keys(config: dict[str, Any], where: str) -> None:
+    """Check that no key is one of an earlier version.
+
+    Raises:
+        UserError: naming the key and what to write instead.
+    """
+    for (group, key), remedy in FORMER_KEYS.items():
+        if isinstance(config.get(group), dict) and key in config[group]:
+            raise UserError(f"{where}: {group}.{key}: there is no such key any more; {remedy}.")
 
 
 def without_empty(config: dict[str, Any]) -> dict[str, Any]:

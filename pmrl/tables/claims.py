@@ -26,6 +26,7 @@ from pmrl.records import (
     PAIRS,
     PROBE,
     PROBE_METRICS,
+    SIGNAL_NOISES,
 )
 from pmrl.reporting import aggregation
 from pmrl.reporting.cells import p_value, with_interval
@@ -266,7 +267,8 @@ class Evidence:
         bootstrap treats as fixed.
         """
         kind = claim["measure"]
-        chosen = self._contributions(dataset, claim[side], ANCHOR if kind.startswith(MISSING) else PAIRS)
+        measure = kind if kind in SIGNAL_NOISES else ANCHOR if kind.startswith(MISSING) else PAIRS
+        chosen = self._contributions(dataset, claim[side], measure)
         levels = chosen[chosen["corruption"].isin([kind, CLEAN])].pivot_table("value", ["seed", "item"], "level")
         if 0.0 not in levels or len(levels.columns) < 2:
             return None

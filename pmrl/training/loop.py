@@ -21,9 +21,9 @@ from pmrl.method.base import Method, blaming
 from pmrl.method.embeddings import Batch, Embeddings
 from pmrl.method.networks import Network
 from pmrl.progress import progress
-from pmrl.records import MISMATCHED, MISSING, MISSING_TRAINING, VALIDATION
+from pmrl.records import MISMATCHED_ANCHOR, MISMATCHED_MODALITY, MISSING, MISSING_TRAINING, VALIDATION
 from pmrl.seeds import derived_seed
-from pmrl.training.corruption import drop_modalities, mismatch
+from pmrl.training.corruption import drop_modalities, mismatch_anchor, mismatch_modalities
 from pmrl.training.seeding import seed_draws
 
 ADAM_BETAS = (0.9, 0.98)
@@ -54,7 +54,8 @@ class Stage:
         steps: optimiser steps.
         batch_size: instances in a batch.
         weight_decay: of AdamW.
-        mismatched: percent of the training instances whose modalities but the anchor are another instance's.
+        mismatched_anchor: percent of the training items whose modalities but the anchor are another instance's.
+        mismatched_modality: percent of the cells (item, modality) that are another instance's, each a different one's.
         missing: percent of the modalities that are missing at random, including the anchor.
     """
 
@@ -63,13 +64,18 @@ class Stage:
     steps: int
     batch_size: int
     weight_decay: float = 0.01
-    mismatched: float = 0.0
+    mismatched_anchor: float = 0.0
+    mismatched_modality: float = 0.0
     missing: float = 0.0
 
     @property
     def label(self) -> str:
         """The name of the stage's files."""
-        corruptions = {MISMATCHED: self.mismatched, MISSING: self.missing}
+        corruptions = {
+            MISMATCHED_ANCHOR: self.mismatched_anchor,
+            MISMATCHED_MODALITY: self.mismatched_modality,
+            MISSING: self.missing,
+        }
         return "_".join([self.name, *(f"{kind}_{level:g}" for kind, level in corruptions.items() if level)])
 
 
@@ -169,16 +175,20 @@ def training_examples(dataset: Dataset, stage: Stage, seed: int, device: torch.d
         UserError: there are fewer instances than a batch holds.
     """
     rows = dataset.indices(stage.split)
-    count = len(set(dataset.instances[rows]))
+    instances = dataset.instances[rows]
+    count = len(set(instances))
     if stage.batch_size > count:
         raise UserError(
             f"Data set {dataset.card.name!r}: the batch of {stage.batch_size} is larger than the split "
             f"{stage.split!r} ({count} instances). Set training.batch_size to {count} or less."
         )
     examples = Batch.from_dataset(dataset, rows, device)
-    if stage.mismatched:
-        draw = derived_seed("corruption", MISMATCHED, stage.mismatched, dataset.card.name, seed)
-        examples = mismatch(examples, dataset.anchor, stage.mismatched, draw)
+    if stage.mismatched_anchor:
+        draw = derived_seed("corruption", MISMATCHED_ANCHOR, stage.mismatched_anchor, dataset.card.name, seed)
+        examples = mismatch_anchor(examples, instances, dataset.anchor, stage.mismatched_anchor, draw)
+    if stage.mismatched_modality:
+        draw = derived_seed("corruption", MISMATCHED_MODALITY, stage.mismatched_modality, dataset.card.name, seed)
+        examples = mismatch_modalities(examples, instances, stage.mismatched_modality, draw)
     if stage.missing:
         draw = derived_seed("corruption", MISSING_TRAINING, stage.missing, dataset.card.name, seed)
         examples = drop_modalities(examples, None, stage.missing, draw)

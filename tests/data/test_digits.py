@@ -5,6 +5,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pmrl.data import packages, registry, store
 from pmrl.data.pictures import decode
@@ -55,6 +56,16 @@ def test_tokens_are_the_pooled_vector_in_pieces(dataset):
         width = dataset.pooled[name].shape[1]
         np.testing.assert_allclose(flat[:, :width], dataset.pooled[name], rtol=1e-3, atol=1e-4)
         assert not flat[:, width:].any()
+
+
+def test_blurred_pixels_are_the_blurred_picture_and_the_same_tokens(dataset):
+    rows = dataset.indices("test")
+    assert [(features.kind, features.modality) for features in dataset.noisy] == [("blur", "pix")] * 3
+    for features in dataset.noisy:
+        pictures = dataset.pooled["pix"][rows].reshape(-1, 16, 15).astype(np.float64)
+        expected = [ndimage.gaussian_filter(picture, features.level, mode="nearest") for picture in pictures]
+        np.testing.assert_allclose(features.pooled.reshape(-1, 16, 15), expected, atol=1e-5)
+        np.testing.assert_allclose(features.tokens, features.pooled.reshape(-1, 16, 15), atol=0.01)
 
 
 def test_views_of_one_digit_belong_together(dataset):

@@ -10,6 +10,7 @@ from data_examples import card, dataset, items
 from safetensors.numpy import load_file, save_file
 
 from pmrl.data import store
+from pmrl.data.dataset import NoisyFeatures
 from pmrl.errors import UserError
 
 
@@ -30,6 +31,57 @@ def test_what_is_saved_comes_back(folder):
         assert copy.present[name].dtype == bool and copy.present[name].all()
     assert copy.views == original.views
     assert [modality.kind for modality in copy.card.modalities.values()] == ["audio", "text"]
+
+
+def noisy(**changes):
+    values = {"kind": "sound_noise", "level": 20.0, "modality": "sound"}
+    shapes = {"pooled": np.ones((12, 6), np.float32), "tokens": np.ones((12, 2, 3), np.float16)}
+    return NoisyFeatures(**{**values, **shapes, **changes})
+
+
+def test_noisy_features_of_the_test_items_come_back_in_the_types_of_the_clean_ones(tmp_path):
+    levels = [
+        noisy(level=level, pooled=np.full((12, 6), level), tokens=np.full((12, 2, 3), level)) for level in (5, 0.5)
+    ]
+    store.save(replace(dataset(), noisy=levels), tmp_path / "tiny")
+    found = store.load(tmp_path / "tiny").noisy
+    assert [(features.kind, features.level, features.modality) for features in found] == [
+        ("sound_noise", level, "sound") for level in (0.5, 5.0)
+    ]
+    for features in found:
+        assert (features.pooled == features.level).all() and features.pooled.dtype == np.float32
+        assert (features.tokens == features.level).all() and features.tokens.dtype == np.float16
+
+
+def test_a_store_without_noisy_features_is_valid(folder):
+    """Data of a user's own, and stores of an earlier version, have none."""
+    assert not any(name.startswith(store.NOISY) for name in load_file(folder / store.FEATURES))
+    assert not store.load(folder).noisy
+
+
+def test_noisy_features_are_zero_where_the_modality_is_absent(tmp_path):
+    data = dataset()
+    data.present["sound"][data.indices("test")[3]] = False
+    store.save(replace(data, noisy=[noisy()]), tmp_path / "tiny")
+    (features,) = store.load(tmp_path / "tiny").noisy
+    for values in (features.pooled, features.tokens):
+        assert (values[3] == 0).all() and (np.delete(values, 3, axis=0) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "rain"}, "unknown kind of noise; expected one of blur, sound_noise"),
+        ({"modality": "smell"}, "'smell', sound_noise at level 20: there is no such modality; choose from sound, word"),
+        ({"pooled": np.ones((80, 6))}, r"pooled: found the shape \(80, 6\), expected \(12, 6\)"),
+        ({"pooled": np.ones((12, 5))}, r"pooled: found the shape \(12, 5\), expected \(12, 6\)"),
+        ({"tokens": np.ones((12, 3, 2))}, r"tokens: found the shape \(12, 3, 2\), expected \(12, 2, 3\)"),
+        ({"pooled": np.full((12, 6), np.nan)}, "item 'item-17-0', column 0: found nan, expected a finite number"),
+    ],
+)
+def test_noisy_features_that_do_not_fit_are_refused(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        store.save(replace(dataset(), noisy=[noisy(**changes)]), tmp_path / "tiny")
 
 
 def test_views_are_read_by_modality(folder):

@@ -208,8 +208,10 @@ def test_modalities_that_are_never_together_are_no_obstacle(make_store, tmp_path
     base = Run(make_store(apart=True), "foundation", "main", settings, 0, tmp_path / "results", CPU)
     run_foundation(base)
     run = method_run(base, method)
-    corruption = {"gaussian": [1.0], "missing": [50], "missing_training": [25], "mismatched": [50]}
-    run_method(replace(run, settings={**run.settings, "corruption": corruption, "classification": "zero_shot"}))
+    corruption = {"gaussian": [1.0], "missing": [50], "missing_training": [25]}
+    corruption |= {"mismatched_anchor": [50], "mismatched_modality": [50]}
+    corrupted = {**run.settings["corruption"], **corruption}
+    run_method(replace(run, settings={**run.settings, "corruption": corrupted, "classification": "zero_shot"}))
     records = pd.read_parquet(run.folder / "records.parquet")
     assert set(records["corruption"]) == {"none", *corruption}
     assert {("beta", "gamma"), ("gamma", "beta")}.isdisjoint(zip(records["query"], records["gallery"], strict=True))
@@ -308,8 +310,10 @@ def test_recall_in_records_is_recall_of_the_ranks(base):
 
 def test_robustness_and_classification_are_measured_at_the_levels_of_the_config(base):
     run = method_run(base, "gram")
-    corruption = {"gaussian": [0.5, 1.0], "missing": [50], "missing_training": [25], "mismatched": [50]}
-    run_method(replace(run, settings={**run.settings, "corruption": corruption, "classification": "zero_shot"}))
+    corruption = {"gaussian": [0.5, 1.0], "missing": [50], "missing_training": [25]}
+    corruption |= {"mismatched_anchor": [50], "mismatched_modality": [50]}
+    corrupted = {**run.settings["corruption"], **corruption}
+    run_method(replace(run, settings={**run.settings, "corruption": corrupted, "classification": "zero_shot"}))
     records = pd.read_parquet(run.folder / "records.parquet")
     levels = records.groupby("corruption")["level"].agg(lambda x: sorted(set(x))).to_dict()
     expected = {
@@ -317,7 +321,8 @@ def test_robustness_and_classification_are_measured_at_the_levels_of_the_config(
         "gaussian": [0.5, 1.0],
         "missing": [0.5],
         "missing_training": [0.25],
-        "mismatched": [0.5],
+        "mismatched_anchor": [0.5],
+        "mismatched_modality": [0.5],
     }
     assert levels == expected
     pairs = records.query("corruption == 'gaussian' and level == 0.5 and metric == 'recall@1'")

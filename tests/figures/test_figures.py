@@ -191,10 +191,25 @@ def test_the_heat_map_frames_the_papers_temperatures(results):
 
 def test_noise_curves_start_at_the_clean_value(results):
     figure = noise_robustness.draw(Results(results))
-    panel = next(axes for axes in figure.axes if axes.get_title(loc="left") == "emoji: missing modality")
+    panels = np.array(figure.axes).reshape(len(synthetic.DATASETS), -1)
+    titles = [axes.get_title(loc="left").replace("\n", " ") for axes in panels[0]]
+    rows = [axes.get_ylabel().split("\n")[0] for axes in panels[:, 0]]
+    panel = panels[rows.index("emoji"), titles.index("missing modality")]
     levels, heights = panel.lines[0].get_data()
     assert list(levels) == [0, 25, 50, 100]
     assert heights[0] - heights[-1] == pytest.approx(synthetic.LOSS["pmrl"])
+    blurred = panels[rows.index("emoji"), titles.index("blurred picture")]
+    levels, heights = blurred.lines[0].get_data()
+    assert list(levels) == [0, 1, 2, 4]
+    assert heights[0] - heights[-1] == pytest.approx(4 * synthetic.LOSS["pmrl"])
+
+
+def test_a_data_set_without_sound_has_no_panel_for_noise_on_sound(results):
+    figure = noise_robustness.draw(Results(results))
+    panels = np.array(figure.axes).reshape(len(synthetic.DATASETS), -1)
+    column = next(column for column in panels.T if column[0].get_title(loc="left") == "noise on\nsound")
+    assert [bool(axes.lines) for axes in column] == [axes.axison for axes in column] == [False, True]
+    assert column[1].get_xlabel()
 
 
 def test_the_right_answer_alone_is_framed(results):

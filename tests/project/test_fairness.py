@@ -357,7 +357,7 @@ def starts_and_batches(dataset, method, seed, stage, monkeypatch) -> tuple[torch
 
 def check_starts_and_batches(dataset, monkeypatch):
     for name in (CONTINUED, SCRATCH, FINE_TUNED):
-        stage = Stage(name, PRETRAIN, 5, 8, mismatched=50, missing=25)
+        stage = Stage(name, PRETRAIN, 5, 8, mismatched_anchor=25, mismatched_modality=25, missing=25)
         first_start, first = starts_and_batches(dataset, TRAINED[0], 0, stage, monkeypatch)
         assert len(first) == stage.steps
         for method in TRAINED[1:]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 from packaging.requirements import Requirement
 
+from pmrl.records import CORRUPTIONS
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"].values()
@@ -42,6 +44,14 @@ def test_links_of_the_documentation_lead_somewhere():
     for page in pages:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_corruption_is_discussed_on_the_page_of_who_gains_and_says_how_it_is_drawn():
+    page = (ROOT / "docs" / "who_gains.md").read_text(encoding="utf-8")
+    discussed, drawn = page.split("## How the corruptions are drawn")
+    for kind in CORRUPTIONS:
+        assert re.search(rf"^\|[^|]*`{kind}`", discussed, re.MULTILINE), kind
+        assert re.search(rf"^\| `{kind}` \|", drawn, re.MULTILINE), kind
 
 
 def test_every_method_stands_in_the_readme_of_the_baselines():

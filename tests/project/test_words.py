@@ -20,7 +20,9 @@ WORDS = {
     records.RAW_FEATURES: "RAW_FEATURES",
     records.CONTINUED: "CONTINUED",
     records.MISSING_TRAINING: "MISSING_TRAINING",
-    records.MISMATCHED: "MISMATCHED",
+    records.MISMATCHED_ANCHOR: "MISMATCHED_ANCHOR",
+    records.MISMATCHED_MODALITY: "MISMATCHED_MODALITY",
+    records.SOUND_NOISE: "SOUND_NOISE",
     **dict.fromkeys((*records.TABLES.values(), *records.RUN_FILES), "RUN_FILES or TABLES"),
 }
 MODULES = [path for folder in ("pmrl", "baselines") for path in sorted((ROOT / folder).rglob("*.py"))]

@@ -53,6 +53,11 @@ def test_a_wrong_key_or_value_is_refused_with_its_path(config, message):
         check_config(config, "config")
 
 
+def test_a_key_of_an_earlier_version_names_its_successors():
+    with pytest.raises(UserError, match=r"corruption\.mismatched: .*mismatched_anchor.*mismatched_modality"):
+        check_config({"corruption": {"mismatched": [25]}}, "config")
+
+
 def test_all_mistakes_are_listed_at_once():
     with pytest.raises(UserError) as caught:
         check_config({"seeds": -1, "training": {"batch_size": 1}}, "config")

@@ -215,7 +215,16 @@ def drop(folder: Path, condition: str, names: tuple[str, ...] = ("records", "ran
         frame.drop(frame.query(condition).index).to_parquet(folder / f"{name}.parquet")
 
 
-LEVELS = {"gaussian": (0.5, 1.0, 2.0), "missing": (0.25, 0.5, 1.0), "mismatched": (0.1, 0.3, 0.5)}
+LEVELS = {
+    "gaussian": (0.5, 1.0, 2.0),
+    "blur": (1.0, 2.0, 4.0),
+    "sound_noise": (1.0, 4.0),
+    "missing": (0.25, 0.5, 1.0),
+    "mismatched_anchor": (0.1, 0.3, 0.5),
+    "mismatched_modality": (0.1, 0.3, 0.5),
+}
+# The modality whose signal can have a kind of noise, by data set.
+NOISY = {"blur": {"digits": "pix", "emoji": "picture"}, "sound_noise": {"emoji": "speech"}}
 LOSS = {"pmrl": 8.0, "pairwise": 10.0, "vast": 9.0, "gram": 12.0}
 
 
@@ -230,7 +239,7 @@ def noise() -> pd.DataFrame:
                 for query, gallery, score in tasks:
                     clean = recall(method, "main", "zero_shot", seed, query, gallery, "recall@1")
                     for corruption, levels in LEVELS.items():
-                        if (corruption == "missing") != (score == "own"):
+                        if (corruption == "missing") != (score == "own") or not can_be(corruption, dataset, query):
                             continue
                         for level in levels:
                             rows.append(
@@ -246,10 +255,16 @@ def noise() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_recall(dataset: str, method: str, seed: int, own: bool = False) -> float:
-    """Mean clean recall@1 over all ordered pairs, or of the anchor and the others both ways."""
+def can_be(corruption: str, dataset: str, query: str) -> bool:
+    """Whether a query can have this corruption: noise on a signal needs the signal."""
+    return corruption not in NOISY or NOISY[corruption].get(dataset) == query
+
+
+def mean_recall(dataset: str, method: str, seed: int, own: bool = False, noise: str = "none") -> float:
+    """Mean clean recall@1 over all ordered pairs whose query can have the noise, or of anchor and others both ways."""
     anchored = [(DATASETS[dataset][0], "others"), ("others", DATASETS[dataset][0])]
-    pairs = anchored if own else list(permutations(DATASETS[dataset], 2))
+    ordered = permutations(DATASETS[dataset], 2)
+    pairs = anchored if own else [pair for pair in ordered if can_be(noise, dataset, pair[0])]
     return float(np.mean([recall(method, "main", "zero_shot", seed, *pair, "recall@1") for pair in pairs]))
 
 
@@ -260,9 +275,13 @@ def contributions() -> pd.DataFrame:
         for seed in SEEDS:
             for method in METHODS:
                 run = {"dataset": dataset, "method": method, "variant": "main", "seed": seed}
-                for measure in ("pairs", "anchor"):
-                    clean = mean_recall(dataset, method, seed, own=measure == "anchor")
-                    kinds = [kind for kind in LEVELS if (kind == "missing") == (measure == "anchor")]
+                measures = {kind: {"missing": "anchor"}.get(kind, "pairs") for kind in LEVELS}
+                measures |= {kind: kind for kind in NOISY}
+                for measure in sorted(set(measures.values())):
+                    if measure in NOISY and dataset not in NOISY[measure]:
+                        continue
+                    clean = mean_recall(dataset, method, seed, own=measure == "anchor", noise=measure)
+                    kinds = [kind for kind in LEVELS if measures[kind] == measure]
                     points = [("none", 0.0), *((kind, level) for kind in kinds for level in LEVELS[kind])]
                     rows += [
                         {**run, "measure": measure, "corruption": kind, "level": level, "folds": "",

