@@ -4,10 +4,11 @@
     dataset, method, variant ("main" or a named ablation), regime (one of ``REGIMES``, "foundation", or "probe" for
     classification), seed (int), split ("test"), score ("own" = the method's own multi-modality score, "cosine"),
     reranked (bool), query, gallery (modality names; "others" = all but the anchor), corruption ("none" or one of
-    ``CORRUPTIONS``), level (float, 0 = none), folds (of a probe: "random" or "leave_site_out", else ""), metric
-    ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``, in percent),
-    value, n (queries, or classified instances), gallery_size, reason (why "unsupported", else "").
-    Rows of a probe: query = "all" (modalities); method "raw_features" = logistic regression on the input features.
+    ``CORRUPTIONS``), level (float, 0 = none), folds (how a probe was made: one of ``PROTOCOLS``, else ""), metric
+    ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS`` and "chance",
+    in percent), value, n (queries, or classified instances), gallery_size (of a probe: the number of classes), reason
+    (why "unsupported", else "").
+    Rows of a probe: query = "all" (modalities); method "raw_features" = the same on the input features.
 ``ranks.parquet``, one row per query, for paired tests:
     dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
 ``curves.parquet``, one row per value logged in training:
@@ -57,6 +58,19 @@ OWN, COSINE = "own", "cosine"
 PAIRS, ANCHOR, ACCURACY = "pairs", "anchor", "accuracy"  # measures of contributions
 PAIR_COSINE = "cosine of "  # followed by two modalities: a quantity of curves
 PROBE_METRICS = (ACCURACY, "auc", "sensitivity", "specificity")
+CHANCE = "chance"  # of a probe: the accuracy of always naming the most frequent class
+
+# How instances are classified (``pmrl.evaluation``), the column ``folds``: by a probe of the target part, in random
+# folds and leaving sites out; by networks trained inside each training fold of all instances, in folds of both kinds; by
+# a probe from that many labelled instances per class; by the nearest other instances, in all modalities or across from
+# one modality to another; by the class whose embedded name is nearest.
+RANDOM_FOLDS, LEAVE_SITE_OUT = "random", "leave_site_out"
+INSIDE_RANDOM, INSIDE_SITES = "inside_random", "inside_leave_site_out"
+INSIDE_FOLDS = "inside_folds"  # what a config asks for to get these two
+FEW_LABELS = {"few_1": 1, "few_5": 5, "few_10": 10}
+NEIGHBOURS, NEIGHBOURS_ACROSS, CLASS_NAMES = "neighbours", "neighbours_across", "class_names"
+FOLDED = (RANDOM_FOLDS, LEAVE_SITE_OUT, INSIDE_RANDOM, INSIDE_SITES)
+PROTOCOLS = (*FOLDED, *FEW_LABELS, NEIGHBOURS, NEIGHBOURS_ACROSS, CLASS_NAMES)
 
 # Kinds of modalities.
 KINDS = TEXT, AUDIO, PICTURE, VIDEO, MEASUREMENT = ("text", "audio", "picture", "video", "measurement")

@@ -71,6 +71,8 @@ class Dataset:
             without views from its features.
         lengths: {modality: int32 (instances,), how many tokens of each item are real, the others being padding of
             zeros}; a modality without lengths has no padding.
+        class_names: (pooled, tokens) of the name of each of the ``classes``, encoded as the anchor's texts are; None
+            where the anchor is no text or the labels are no words.
     """
 
     card: Card
@@ -80,6 +82,13 @@ class Dataset:
     present: dict[str, np.ndarray]
     views: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
+    class_names: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The labels in alphabetical order; an empty label is none."""
+        labels = np.unique(self.items["label"].to_numpy(dtype=str))
+        return labels[labels != ""]
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from pmrl.records import SPLITS
 __all__ = ["SPLITS", "Card", "Dataset", "Modality", "completed", "load", "read_card", "save", "write"]
 
 ITEMS, FEATURES, VIEWS, CARD = "items.parquet", "features.safetensors", "views.parquet", "card.yaml"
+CLASSES, CLASS_TOKENS = ".classes", ".classes.tokens"  # no modality has an empty name
 FORMER = "pictures.parquet"  # an older store may still have it
 # One row per view: either a PNG picture or a text.
 VIEW_COLUMNS = pyarrow.schema(
@@ -95,6 +96,7 @@ def load(folder: Path, verify: bool = True) -> Dataset:
             present={name: arrays[f"{name}.present"].astype(bool) for name in card.modalities},
             views=_read_views(folder),
             lengths={name: arrays[key] for name in card.modalities if (key := f"{name}.lengths") in arrays},
+            class_names=(arrays[CLASSES], arrays[CLASS_TOKENS]) if CLASSES in arrays else None,
         )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(
@@ -176,6 +178,8 @@ def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
         arrays[f"{name}.present"] = dataset.present[name].astype(np.uint8)
         if name in dataset.lengths:
             arrays[f"{name}.lengths"] = dataset.lengths[name].astype(np.int32)
+    if dataset.class_names is not None:
+        arrays[CLASSES], arrays[CLASS_TOKENS] = dataset.class_names
     return arrays
 
 

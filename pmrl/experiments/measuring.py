@@ -1,4 +1,4 @@
-"""Measurements of a trained model: retrieval, robustness, classification, and data for figures."""
+"""Measurements of a trained model: retrieval, robustness, and data for figures."""
 
 from __future__ import annotations
 
@@ -32,8 +32,6 @@ from pmrl.records import (
     OWN,
     PAIRS,
     TEST,
-    TRAIN,
-    VALIDATION,
     ZERO_SHOT,
 )
 from pmrl.seeds import derived_seed
@@ -99,23 +97,6 @@ def measure_missing(run: Run, trained: Trained, corruption: str, percent: float,
 def corruption_seed(run: Run, corruption: str, level: float) -> int:
     """Seed of a corruption, the same for every method."""
     return derived_seed("corruption", corruption, level, run.dataset.card.name, run.seed)
-
-
-def measure_classification(features: np.ndarray, items: pd.DataFrame, method: str, measured: Measured) -> None:
-    """Linear probes on ``features`` (instances, dimension) of the target's ``items``."""
-    from pmrl.evaluation.probing import probes
-
-    instances = items["instance" if "instance" in items else "id"].to_numpy()
-    seed = derived_seed("folds", measured.context["dataset"], measured.context["seed"])
-    labels, groups = items["label"].to_numpy(), items["group"].to_numpy()
-    for probe in probes(features, labels, groups, seed, instances):
-        measured.add_probe(probe, items["id"].to_numpy(), method)
-
-
-def embedded_target(run: Run, network: Network, test: Embeddings) -> np.ndarray:
-    """Embeddings of the target's splits with all modalities side by side, zero where absent; ``test`` as given."""
-    parts = embed(network, run.batch(TRAIN, VALIDATION)), test
-    return torch.cat([part.stack().flatten(1) for part in parts]).cpu().numpy()
 
 
 @torch.no_grad()

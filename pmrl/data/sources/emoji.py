@@ -117,6 +117,7 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=dict.fromkeys(encoded, present),
         views=views(table, waves, rate),
+        class_names=encode_texts(sorted(set(table["label"]))),
     )
 
 

@@ -80,6 +80,7 @@ def build(cache: Path) -> Dataset:
         tokens={name: tokens for name, (_, tokens) in encoded.items()},
         present=present,
         views=views(table, encoded["fingerprint"][1][:, -1]),
+        class_names=encode_texts(sorted(set(table["label"]))),
     )
 
 
