@@ -61,9 +61,9 @@ PROBE_METRICS = (ACCURACY, "auc", "sensitivity", "specificity")
 CHANCE = "chance"  # of a probe: the accuracy of always naming the most frequent class
 
 # How instances are classified (``pmrl.evaluation``), the column ``folds``: by a probe of the target part, in random
-# folds and leaving sites out; by networks trained inside each training fold of all instances, in folds of both kinds; by
-# a probe from that many labelled instances per class; by the nearest other instances, in all modalities or across from
-# one modality to another; by the class whose embedded name is nearest.
+# folds and leaving sites out; likewise of all instances, with a network trained inside each training fold; by a probe
+# from that many labelled instances per class; by the nearest other instances, within all modalities or across from one
+# to another; by the class whose embedded name is nearest.
 RANDOM_FOLDS, LEAVE_SITE_OUT = "random", "leave_site_out"
 INSIDE_RANDOM, INSIDE_SITES = "inside_random", "inside_leave_site_out"
 INSIDE_FOLDS = "inside_folds"  # what a config asks for to get these two

@@ -48,8 +48,8 @@ def standardized(features: np.ndarray) -> np.ndarray:
     """Features of mean 0 and deviation 1 over the instances, float64; 0 where they are absent (NaN) or constant."""
     filled = SimpleImputer(keep_empty_features=True).fit_transform(features.astype(np.float64))
     deviation = deviations(filled)
-    scaled: np.ndarray = (filled - filled.mean(axis=0)) / np.where(deviation > 0, deviation, np.inf)
-    return scaled
+    scaled = (filled - filled.mean(axis=0)) / np.where(deviation > 0, deviation, np.inf)
+    return np.where(np.isnan(features), 0.0, scaled)
 
 
 def few_label_probe(
