@@ -6,12 +6,13 @@
     final scores only), score ("own" = the method's own multi-modality score, "cosine", or one of ``FINAL_SCORES``),
     reranked (bool: the matching head has ordered the best candidates again; with "own" the best 50, by matching alone),
     query, gallery (modality names; "others" = all but the anchor), corruption ("none" or one of ``CORRUPTIONS``), level
-    (float, 0 = none, more is worse; units: see ``CORRUPTIONS``), folds (of a probe: "random" or "leave_site_out", else
-    ""), metric ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of a probe those of ``PROBE_METRICS``,
-    in percent; those of ``SPACE_METRICS``, of all vectors; "better_by_" and one of ``ALIGNMENTS``: percent of the items
-    that look better aligned by this score after noise on the modality ``query``), value, n (queries, classified
-    instances, or items), gallery_size, reason (why "unsupported", else "").
-    Rows of a probe: query = "all" (modalities); method "raw_features" = logistic regression on the input features.
+    (float, 0 = none, more is worse; units: see ``CORRUPTIONS``), folds (how a probe was made: one of ``PROTOCOLS``,
+    else ""), metric ("recall@1", "recall@5", "recall@10" in percent, "median_rank"; of a probe those of
+    ``PROBE_METRICS`` and "chance", in percent; those of ``SPACE_METRICS``, of all vectors; "better_by_" and one of
+    ``ALIGNMENTS``: percent of the items that look better aligned by this score after noise on the modality ``query``),
+    value, n (queries, classified instances, or items), gallery_size (of a probe: the number of classes), reason (why
+    "unsupported", else "").
+    Rows of a probe: query = "all" (modalities); method "raw_features" = the same on the input features.
 ``ranks.parquet``, one row per query, for paired tests:
     dataset, method, variant, regime, seed, score, reranked, query, gallery, item (id of the query), rank (float).
 ``curves.parquet``, one row per value logged in training:
@@ -71,6 +72,19 @@ BETTER_BY = "better_by_"  # followed by one of the alignments: a metric, and a m
 SPACE_METRICS = CENTROID_DISTANCE, BETWEEN_MODALITIES, MODALITY_CLUSTERS, CLASS_CLUSTERS = (
     *("centroid_distance", "between_modalities", "modality_v_measure", "class_v_measure"),
 )
+CHANCE = "chance"  # of a probe: the accuracy of always naming the most frequent class
+
+# How instances are classified (``pmrl.evaluation``), the column ``folds``: by a probe of the target part, in random
+# folds and leaving sites out; likewise of all instances, with a network trained inside each training fold; by a probe
+# from that many labelled instances per class; by the nearest other instances, within all modalities or across from one
+# to another; by the class whose embedded name is nearest.
+RANDOM_FOLDS, LEAVE_SITE_OUT = "random", "leave_site_out"
+INSIDE_RANDOM, INSIDE_SITES = "inside_random", "inside_leave_site_out"
+INSIDE_FOLDS = "inside_folds"  # what a config asks for to get these two
+FEW_LABELS = {"few_1": 1, "few_5": 5, "few_10": 10}
+NEIGHBOURS, NEIGHBOURS_ACROSS, CLASS_NAMES = "neighbours", "neighbours_across", "class_names"
+FOLDED = (RANDOM_FOLDS, LEAVE_SITE_OUT, INSIDE_RANDOM, INSIDE_SITES)
+PROTOCOLS = (*FOLDED, *FEW_LABELS, NEIGHBOURS, NEIGHBOURS_ACROSS, CLASS_NAMES)
 
 # Kinds of modalities.
 KINDS = TEXT, AUDIO, PICTURE, VIDEO, MEASUREMENT = ("text", "audio", "picture", "video", "measurement")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pmrl.data.arrays import RESOLUTION, column_blocks
 from pmrl.errors import UserError
-from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SIGNAL_NOISES, SPLITS, TEST
+from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SIGNAL_NOISES, SPLITS, TEST, TEXT
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
@@ -38,6 +38,7 @@ def check(dataset: "Dataset", files: Mapping[str, str] | None = None) -> None:
         )
     check_kinds(dataset)
     check_views(dataset)
+    check_class_names(dataset)
     ids = dataset.items["id"].to_numpy()
     for modality in dataset.modalities:
         where, present = f"{name}: modality {modality!r}", dataset.present[modality]
@@ -144,6 +145,26 @@ def check_noisy(dataset: "Dataset") -> None:
                 raise UserError(
                     f"{where}, {part}: found the shape {found.shape}, expected {expected} as of the clean test items."
                 )
+
+
+def check_class_names(dataset: "Dataset") -> None:
+    """Test that there is one encoded name for each class, in the form of the anchor, which is a text.
+
+    Raises:
+        UserError: naming the sizes, or the kind of the anchor.
+    """
+    if dataset.class_names is None:
+        return
+    where, kind = f"{dataset.card.name}: names of classes", dataset.card.modalities[dataset.anchor].kind
+    if kind != TEXT:
+        raise UserError(f"{where}: the anchor {dataset.anchor!r} is of the kind {kind!r}; expected {TEXT!r}.")
+    arrays = dataset.pooled[dataset.anchor], dataset.tokens[dataset.anchor]
+    for found, like in zip(dataset.class_names, arrays, strict=True):
+        expected = (len(dataset.classes), *like.shape[1:])
+        if found.shape != expected:
+            raise UserError(f"{where}: found the shape {found.shape}, expected {expected}: one for each label.")
+        if not np.isfinite(found).all():
+            raise UserError(f"{where}: found numbers that are not finite; encode the names again.")
 
 
 def view_problem(view: object) -> str:

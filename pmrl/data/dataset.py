@@ -92,6 +92,8 @@ class Dataset:
             zeros}; a modality without lengths has no padding.
         noisy: the test items under noise on their signals; empty where no modality is a picture or a sound, and for
             data sets of which only features are known.
+        class_names: (pooled, tokens) of the name of each of the ``classes``, encoded as the anchor's texts are; None
+            where the anchor is no text or the labels are no words.
     """
 
     card: Card
@@ -102,6 +104,13 @@ class Dataset:
     views: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     noisy: Sequence[NoisyFeatures] = ()
+    class_names: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The labels in alphabetical order; an empty label is none."""
+        labels = np.unique(self.items["label"].to_numpy(dtype=str))
+        return labels[labels != ""]
 
     @property
     def modalities(self) -> tuple[str, ...]:

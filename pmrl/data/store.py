@@ -27,6 +27,7 @@ __all__ = ["SPLITS", "Card", "Dataset", "Modality", "completed", "load", "read_c
 
 ITEMS, FEATURES, VIEWS, CARD = "items.parquet", "features.safetensors", "views.parquet", "card.yaml"
 NOISY = "noisy/"  # begins the names of noisy features: noisy/<kind>/<level>/<modality>
+CLASSES, CLASS_TOKENS = ".classes", ".classes.tokens"  # no modality has an empty name
 FORMER = "pictures.parquet"  # an older store may still have it
 # One row per view: either a PNG picture or a text.
 VIEW_COLUMNS = pyarrow.schema(
@@ -97,6 +98,7 @@ def load(folder: Path, verify: bool = True) -> Dataset:
             views=_read_views(folder),
             lengths={name: arrays[key] for name in card.modalities if (key := f"{name}.lengths") in arrays},
             noisy=_read_noisy(arrays),
+            class_names=(arrays[CLASSES], arrays[CLASS_TOKENS]) if CLASSES in arrays else None,
         )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(
@@ -196,6 +198,8 @@ def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
         name = f"{NOISY}{features.kind}/{features.level:g}/{features.modality}"
         arrays[name] = np.ascontiguousarray(features.pooled)
         arrays[f"{name}.tokens"] = np.ascontiguousarray(features.tokens)
+    if dataset.class_names is not None:
+        arrays[CLASSES], arrays[CLASS_TOKENS] = dataset.class_names
     return arrays
 
 

@@ -1,20 +1,24 @@
 """Classification by linear probes: logistic regression (scikit-learn) on frozen embeddings, cross-validated.
 
-Probes use the target part only; no method has been trained on its labels.
+Features that are NaN are absent; a probe takes the mean of the training rows instead. No method has been trained on
+the labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, label_binarize
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
+
+from pmrl.records import CHANCE, LEAVE_SITE_OUT, PROBE_METRICS, RANDOM_FOLDS
 
 FOLDS = 5
 SMALLEST_CLASS = 10
@@ -24,25 +28,32 @@ REGULARIZATION = 0.1
 
 
 Folds = Iterator[tuple[np.ndarray, np.ndarray]]  # (training rows, test rows)
+Trial = tuple[np.ndarray, np.ndarray]
+"""(tested,) indices of instances; (tested, classes) a probability, or any score that is higher for a likelier class, of
+each class in alphabetical order."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Cross-validated performance in percent.
+    """Performance of a classifier in percent.
 
     Attributes:
-        folds: kind of folds.
+        folds: how the instances were classified, one of `pmrl.records.PROTOCOLS`.
         rows: indices of the classified instances.
-        correct: whether each of them was classified correctly.
+        correct: what each of them adds to the accuracy; their mean is the accuracy as a fraction.
+        classes: how many classes there are.
+        chance: the accuracy of always naming the most frequent class.
     """
 
     folds: str
     rows: np.ndarray
     correct: np.ndarray
+    classes: int
     accuracy: float
     auc: float
     sensitivity: float
     specificity: float
+    chance: float
 
     @property
     def n(self) -> int:
@@ -50,8 +61,8 @@ class Probe:
         return len(self.rows)
 
     def metrics(self) -> dict[str, float]:
-        """The four numbers by name."""
-        return {name: getattr(self, name) for name in ("accuracy", "auc", "sensitivity", "specificity")}
+        """The five numbers by name."""
+        return {name: getattr(self, name) for name in (*PROBE_METRICS, CHANCE)}
 
 
 def probes(
@@ -61,7 +72,7 @@ def probes(
 
     Args:
         features: (instances, dimension).
-        labels: (instances,) class names; instances without a label ("") and classes of fewer than 10 are left out.
+        labels: (instances,) class names; see `classified`.
         groups: (instances,) names of groups.
         seed: of the random folds; the same for all methods.
         instances: (instances,) what each row is a view of; views of one thing are never on both sides of a fold. By
@@ -70,25 +81,38 @@ def probes(
     Returns:
         One probe for each kind of folds; an empty list if fewer than two classes are large enough.
     """
-    names, counts = np.unique(labels, return_counts=True)
-    rows = np.flatnonzero(np.isin(labels, names[(counts >= SMALLEST_CLASS) & (names != "")]))
+    rows = classified(labels)
     features, labels, groups = features[rows], labels[rows], groups[rows]
-    if len(np.unique(labels)) < 2:
+    if not len(rows):
         return []
     random = random_folds(labels, np.arange(len(rows)) if instances is None else instances[rows], seed)
-    results = [probe("random", rows, features, labels, random)]
+    results = [probe(RANDOM_FOLDS, rows, features, labels, random)]
     if groups_are_sites(labels, groups):
-        by_site = LeaveOneGroupOut().split(features, labels, groups)
-        results.append(probe("leave_site_out", rows, features, labels, by_site))
+        results.append(probe(LEAVE_SITE_OUT, rows, features, labels, site_folds(labels, groups)))
     return results
 
 
-def random_folds(labels: np.ndarray, instances: np.ndarray, seed: int) -> Folds:
+def classified(labels: np.ndarray, smallest: int = SMALLEST_CLASS) -> np.ndarray:
+    """Indices of the instances of all classes that have at least ``smallest``; empty if fewer than two have.
+
+    Instances without a label ("") are of no class.
+    """
+    names, counts = np.unique(labels, return_counts=True)
+    large = names[(counts >= smallest) & (names != "")]
+    return np.flatnonzero(np.isin(labels, large)) if len(large) > 1 else np.empty(0, dtype=np.int64)
+
+
+def random_folds(labels: np.ndarray, instances: np.ndarray, seed: int, count: int = FOLDS) -> Folds:
     """Folds with the classes' shares, which no instance straddles."""
-    options = {"n_splits": FOLDS, "shuffle": True, "random_state": seed % 2**32}
+    options = {"n_splits": count, "shuffle": True, "random_state": seed % 2**32}
     if len(set(instances)) == len(instances):
         return StratifiedKFold(**options).split(labels, labels)
     return StratifiedGroupKFold(**options).split(labels, labels, instances)
+
+
+def site_folds(labels: np.ndarray, groups: np.ndarray) -> Folds:
+    """Folds that leave out one site each."""
+    return LeaveOneGroupOut().split(labels, labels, groups)
 
 
 def groups_are_sites(labels: np.ndarray, groups: np.ndarray) -> bool:
@@ -111,13 +135,46 @@ def probe(
     classes = np.unique(labels)
     probability = np.zeros((len(labels), len(classes)))
     for train, test in folds:
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=300))
-        with threadpool_limits(1):  # with more, problems of this size take longer and other jobs lack cores
-            model.fit(features[train], labels[train])
-        columns = np.searchsorted(classes, model.classes_)
-        probability[np.ix_(test, columns)] = model.predict_proba(features[test])
-    correct = classes[probability.argmax(axis=1)] == labels
-    return Probe(name, rows, correct, *(100 * value for value in performance(labels, classes, probability)))
+        probability[test] = predict(features[train], labels[train], features[test], classes)
+    return judged(name, rows, labels, [(np.arange(len(labels)), probability)])
+
+
+def predict(features: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Probability of each class, (test instances, classes), by a fit to ``features`` and ``labels``.
+
+    A class without training instances has the probability 0.
+    """
+    fill = SimpleImputer(keep_empty_features=True)
+    model = make_pipeline(fill, StandardScaler(), LogisticRegression(C=REGULARIZATION, max_iter=300))
+    with threadpool_limits(1):  # with more, problems of this size take longer and other jobs lack cores
+        model.fit(features, labels)
+    probability = np.zeros((len(test), len(classes)))
+    probability[:, np.searchsorted(classes, model.classes_)] = model.predict_proba(test)
+    return probability
+
+
+def judged(name: str, rows: np.ndarray, labels: np.ndarray, trials: Sequence[Trial]) -> Probe:
+    """How well instances were classified, the mean over several trials on some or all of them.
+
+    Args:
+        name: how, one of `pmrl.records.PROTOCOLS`.
+        rows: indices of the instances.
+        labels: (instances,) their classes.
+        trials: what was predicted for which of the instances.
+    """
+    classes = np.unique(labels)
+    correct, numbers = np.zeros(len(labels)), []
+    for tested, probability in trials:
+        numbers.append(performance(labels[tested], classes, probability))
+        hits = classes[probability.argmax(axis=1)] == labels[tested]
+        correct[tested] += hits * len(labels) / (len(hits) * len(trials))
+    means = 100 * np.array([*np.mean(numbers, axis=0), largest_share(labels)])
+    return Probe(name, rows, correct, len(classes), *means.tolist())
+
+
+def largest_share(labels: np.ndarray) -> float:
+    """The share of the most frequent class."""
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
 def performance(labels: np.ndarray, classes: np.ndarray, probability: np.ndarray) -> tuple[float, ...]:
@@ -126,10 +183,14 @@ def performance(labels: np.ndarray, classes: np.ndarray, probability: np.ndarray
     With two classes the first in alphabetical order is the positive one ("autism" before "control"); with more,
     the last three are means over classes, one against the rest.
     """
-    predicted = classes[probability.argmax(axis=1)]
+    named = classes[probability.argmax(axis=1)]
     targets = classes[:1] if len(classes) == 2 else classes
-    truth = label_binarize(labels, classes=classes) if len(classes) > 2 else (labels == classes[0])[:, None]
-    aucs = [roc_auc_score(truth[:, j], probability[:, j]) for j in range(len(targets))]
-    sensitivities = [recall_score(labels == c, predicted == c) for c in targets]
-    specificities = [recall_score(labels != c, predicted != c) for c in targets]
-    return accuracy_score(labels, predicted), np.mean(aucs), np.mean(sensitivities), np.mean(specificities)
+    truth = labels[:, np.newaxis] == targets
+    positive = truth.sum(axis=0)
+    # the Mann–Whitney statistic: how many (positive, negative) pairs are in the right order, a tie counting one half
+    ranks = rankdata(probability[:, : len(targets)], axis=0)
+    pairs = (ranks * truth).sum(axis=0) - positive * (positive + 1) / 2
+    aucs = pairs / (positive * (len(labels) - positive))
+    sensitivities = [(named == c)[labels == c].mean() for c in targets]
+    specificities = [(named != c)[labels != c].mean() for c in targets]
+    return (named == labels).mean(), np.mean(aucs), np.mean(sensitivities), np.mean(specificities)

@@ -5,20 +5,16 @@ from __future__ import annotations
 import torch
 
 from pmrl.errors import UserError
-from pmrl.experiments.measuring import (
-    count_parameters,
-    measure_classification,
-    measure_final_scores,
-    measure_retrieval,
-    measure_space,
-)
+from pmrl.experiments.classifying import classify_raw_target
+from pmrl.experiments.folds import classify_raw_inside_folds
+from pmrl.experiments.measuring import count_parameters, measure_final_scores, measure_retrieval, measure_space
 from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, fingerprint, train_or_resume
 from pmrl.experiments.run import Run, new_method, new_network
-from pmrl.experiments.writing import TARGET, Measured, finish
+from pmrl.experiments.writing import Measured, finish
 from pmrl.method import Method, Network
 from pmrl.method.base import is_supported
 from pmrl.method.networks import embed
-from pmrl.records import FOUNDATION, MAIN, RAW_FEATURES, TEST
+from pmrl.records import FOUNDATION, INSIDE_FOLDS, MAIN, TEST
 from pmrl.training.checkpoints import load_checkpoint, read_fingerprint
 
 
@@ -31,9 +27,10 @@ def run_foundation(run: Run) -> None:
     measure_retrieval(embeddings, trained.method, FOUNDATION, measured)
     measure_final_scores(run, trained, FOUNDATION, measured)
     measure_space(embeddings, FOUNDATION, measured)
-    if run.settings["classification"]:
-        raw = torch.cat(tuple(run.batch(*TARGET).pooled.values()), dim=1).cpu().numpy()
-        measure_classification(raw, run.items(*TARGET), RAW_FEATURES, measured)
+    if run.settings["classification"] == INSIDE_FOLDS:
+        classify_raw_inside_folds(run, measured)
+    elif run.settings["classification"]:
+        classify_raw_target(run, measured)
     finish(run, run.settings["method"], {FOUNDATION: trained}, measured)
 
 

@@ -1,4 +1,4 @@
-"""Measurements of a trained model: retrieval, robustness, classification, and data for figures."""
+"""Measurements of a trained model: retrieval, robustness, and data for figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ from pmrl.records import (
     PAIRS,
     PRETRAIN,
     TEST,
-    TRAIN,
     VALIDATION,
     ZERO_SHOT,
 )
@@ -130,23 +129,6 @@ def measure_space(embeddings: Embeddings, regime: str, measured: Measured) -> No
 
     seed = derived_seed("clusters", measured.context["dataset"], measured.context["seed"])
     measured.add_space(regime, space_metrics(embeddings, measured.items["label"].to_numpy(), seed))
-
-
-def measure_classification(features: np.ndarray, items: pd.DataFrame, method: str, measured: Measured) -> None:
-    """Linear probes on ``features`` (instances, dimension) of the target's ``items``."""
-    from pmrl.evaluation.probing import probes
-
-    instances = items["instance" if "instance" in items else "id"].to_numpy()
-    seed = derived_seed("folds", measured.context["dataset"], measured.context["seed"])
-    labels, groups = items["label"].to_numpy(), items["group"].to_numpy()
-    for probe in probes(features, labels, groups, seed, instances):
-        measured.add_probe(probe, items["id"].to_numpy(), method)
-
-
-def embedded_target(run: Run, network: Network, test: Embeddings) -> np.ndarray:
-    """Embeddings of the target's splits with all modalities side by side, zero where absent; ``test`` as given."""
-    parts = embed(network, run.batch(TRAIN, VALIDATION)), test
-    return torch.cat([part.stack().flatten(1) for part in parts]).cpu().numpy()
 
 
 @torch.no_grad()

@@ -87,24 +87,25 @@ class Run:
 
     def batch(self, *splits: str) -> Batch:
         """The instances of the named splits, in the order of the names."""
-        return Batch.from_dataset(self.dataset, self._rows(*splits), self.device)
+        return Batch.from_dataset(self.dataset, self.rows(*splits), self.device)
 
     def sample(self, split: str, count: int) -> tuple[Batch, Identity]:
         """At most ``count`` items of a split, the same for all methods and seeds, and which are one instance."""
         order = np.random.default_rng(derived_seed("sample", self.dataset.card.name, split))
-        rows = np.sort(order.permutation(self._rows(split))[:count])
+        rows = np.sort(order.permutation(self.rows(split))[:count])
         batch = Batch.from_dataset(self.dataset, rows, self.device)
         return batch, Identity.of(batch, self.dataset.instances[rows])
 
     def items(self, *splits: str) -> pd.DataFrame:
         """The table of the instances of the named splits, in the order of the names."""
-        return self.dataset.items.iloc[self._rows(*splits)].reset_index(drop=True)
+        return self.dataset.items.iloc[self.rows(*splits)].reset_index(drop=True)
 
     def identity(self, split: str) -> Identity:
         """Which items of a split are one instance."""
-        return Identity.of(self.batch(split), self.dataset.instances[self._rows(split)])
+        return Identity.of(self.batch(split), self.dataset.instances[self.rows(split)])
 
-    def _rows(self, *splits: str) -> np.ndarray:
+    def rows(self, *splits: str) -> np.ndarray:
+        """Indices of the instances of the named splits, in the order of the names."""
         return np.concatenate([self.dataset.indices(split) for split in splits])
 
 

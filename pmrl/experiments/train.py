@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pmrl.experiments.classifying import classify_target
+from pmrl.experiments.folds import classify_inside_folds
 from pmrl.experiments.foundation import foundation_of, load_foundation
 from pmrl.experiments.measuring import (
     count_parameters,
-    embedded_target,
     keep_for_figures,
-    measure_classification,
     measure_final_scores,
     measure_missing,
     measure_pairs,
@@ -20,10 +20,20 @@ from pmrl.experiments.measuring import (
 from pmrl.experiments.resume import RANDOM_WEIGHTS, Trained, train_or_resume
 from pmrl.experiments.run import REGIME_STAGES, STAGE_REGIMES, Run, new_method, new_network
 from pmrl.experiments.signal_noise import check_noise_levels
-from pmrl.experiments.writing import TARGET, Measured, finish
+from pmrl.experiments.writing import Measured, finish
 from pmrl.method.base import is_supported
 from pmrl.method.networks import embed
-from pmrl.records import CONTINUED, FINE_TUNED, MAIN, MISMATCHES, MISSING_TRAINING, SCRATCH, TEST, ZERO_SHOT
+from pmrl.records import (
+    CONTINUED,
+    FINE_TUNED,
+    INSIDE_FOLDS,
+    MAIN,
+    MISMATCHES,
+    MISSING_TRAINING,
+    SCRATCH,
+    TEST,
+    ZERO_SHOT,
+)
 from pmrl.training.loop import Stage
 
 
@@ -38,7 +48,7 @@ def run_method(run: Run) -> None:
         return
     check_noise_levels(run)
     stages: dict[str, Trained] = {}
-    for name in needed_stages([*run.settings["regimes"], *filter(None, [run.settings["classification"]])]):
+    for name in needed_stages([*run.settings["regimes"], run.settings["classification"]]):
         stages[name] = train(run, run.stage(name), stages[CONTINUED] if name == FINE_TUNED else None)
         measure(run, STAGE_REGIMES[name], stages[name], measured)
     for kind in MISMATCHES:
@@ -48,12 +58,14 @@ def run_method(run: Run) -> None:
     for percent in run.settings["corruption"][MISSING_TRAINING]:
         trained = train(run, run.stage(CONTINUED, missing=percent))
         measure_missing(run, trained, MISSING_TRAINING, percent, measured)
+    if run.settings["classification"] == INSIDE_FOLDS:
+        classify_inside_folds(run, measured)
     finish(run, run.method, stages, measured)
 
 
 def needed_stages(regimes: Iterable[str]) -> list[str]:
-    """The stages that the regimes need, each once, in the order of training."""
-    needed = {stage for regime in regimes for stage in REGIME_STAGES[regime]}
+    """The stages that the regimes need, each once, in the order of training; other words need none."""
+    needed = {stage for regime in regimes for stage in REGIME_STAGES.get(regime, ())}
     return [stage for stage in STAGE_REGIMES if stage in needed]
 
 
@@ -83,5 +95,4 @@ def measure(run: Run, regime: str, trained: Trained, measured: Measured) -> None
         if run.is_shown:
             keep_for_figures(embeddings, measured)
     if regime == run.settings["classification"] and run.variant == MAIN:
-        features = embedded_target(run, trained.network, embeddings)
-        measure_classification(features, run.items(*TARGET), run.method, measured)
+        classify_target(run, trained, embeddings, measured)

@@ -93,10 +93,10 @@ class Measured:
         self._add(regime, UNSUPPORTED, float("nan"), reason=reason)
 
     def add_probe(self, probe: Probe, items: np.ndarray, method: str) -> None:
-        """Add records and contributions of a linear probe; ``items`` are the ids of all items given to the probe."""
+        """Add records and contributions of a probe; ``items`` are the ids of all items given to the probe."""
         context = {"method": method, "folds": probe.folds}
         for metric, value in probe.metrics().items():
-            self._add(PROBE, metric, value, query=ALL_MODALITIES, n=probe.n, **context)
+            self._add(PROBE, metric, value, query=ALL_MODALITIES, n=probe.n, gallery_size=probe.classes, **context)
         self._add_shares(ACCURACY, items[probe.rows], 100.0 * probe.correct, **context)
 
     def add_space(self, regime: str, metrics: Mapping[str, float]) -> None:

@@ -20,12 +20,14 @@ from pmrl.records import (
     CONTINUED,
     CORRUPTIONS,
     COSINE,
+    FOLDED,
     MAIN,
     MISSING,
     OWN,
     PAIRS,
     PROBE,
     PROBE_METRICS,
+    PROTOCOLS,
     SIGNAL_NOISES,
 )
 from pmrl.reporting import aggregation
@@ -249,14 +251,15 @@ class Evidence:
         return _by_seed(chosen.assign(value=-chosen["value"]), dataset, claim[side])
 
     def accuracy(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
-        """Whether the probe on all modalities classifies an item correctly, seed × item, mean over kinds of folds."""
+        """Whether an item is classified correctly, seed × item, by one protocol, or mean over a probe's folds."""
         chosen = self._contributions(dataset, claim[side], ACCURACY)
+        chosen = chosen[chosen["folds"].isin(FOLDED if claim["measure"] == ACCURACY else [claim["measure"]])]
         return None if chosen.empty else chosen.groupby(["seed", "item"])["value"].mean().unstack()
 
     def probe(self, claim: Mapping[str, Any], dataset: str, side: str) -> pd.DataFrame | None:
-        """Another metric of that probe, seed × 1, mean over kinds of folds."""
+        """Another metric of those probes, seed × 1, mean over their folds."""
         records = self.results.records
-        probed = records["regime"].eq(PROBE) & records["query"].eq(ALL_MODALITIES)
+        probed = records["regime"].eq(PROBE) & records["query"].eq(ALL_MODALITIES) & records["folds"].isin(FOLDED)
         chosen = records[probed & records["metric"].eq(claim["measure"])]
         return _by_seed(chosen, dataset, claim[side])
 
@@ -301,7 +304,7 @@ MEASURES = {
     **dict.fromkeys([*TASKS, TEXT_AUDIO], Evidence.retrieval),
     RERANKING: Evidence.reranking,
     **dict.fromkeys(PROBE_METRICS, Evidence.probe),
-    ACCURACY: Evidence.accuracy,
+    **dict.fromkeys([ACCURACY, *(name for name in PROTOCOLS if name not in FOLDED)], Evidence.accuracy),
     **dict.fromkeys(CORRUPTIONS, Evidence.robustness),
     STABILITY: Evidence.stability,
     AGGREGATION: Evidence.aggregation,

@@ -368,3 +368,32 @@ def test_broken_data_is_refused_before_anything_is_written(case, tmp_path):
     with pytest.raises(UserError, match=message):
         store.save(build(), tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def with_class_names(**changes):
+    """The tiny data set with a name for each of its three labels, in the form of its anchor ``word``."""
+    names = np.eye(3, 6, dtype=np.float32), np.ones((3, 2, 3), np.float16)
+    return replace(dataset(), **{"class_names": names, **changes})
+
+
+def test_names_of_classes_come_back_in_the_order_of_the_labels(tmp_path):
+    data = with_class_names()
+    loaded = store.load(store_folder(data, tmp_path))
+    assert list(loaded.classes) == ["label-0", "label-1", "label-2"]
+    for found, given in zip(loaded.class_names, data.class_names, strict=True):
+        assert found.dtype == given.dtype and (found == given).all()
+    assert store.load(store_folder(dataset(), tmp_path)).class_names is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class_names": (np.eye(2, 6), np.ones((3, 2, 3)))}, r"found the shape \(2, 6\), expected \(3, 6\)"),
+        ({"class_names": (np.eye(3, 6), np.ones((3, 2, 4)))}, r"found the shape \(3, 2, 4\), expected \(3, 2, 3\)"),
+        ({"class_names": (np.full((3, 6), np.nan), np.ones((3, 2, 3)))}, "not finite"),
+        ({"card": replace(card(), anchor="sound")}, "the anchor 'sound' is of the kind 'audio'; expected 'text'"),
+    ],
+)
+def test_names_of_classes_are_as_many_as_labels_and_as_the_anchor(tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
+        store.save(with_class_names(**change), tmp_path / "store")

@@ -16,6 +16,7 @@ from pmrl.experiments.foundation import run_foundation
 from pmrl.experiments.run import Run, new_network
 from pmrl.experiments.train import run_method
 from pmrl.method.base import build_method
+from pmrl.records import FEW_LABELS, NEIGHBOURS, NEIGHBOURS_ACROSS
 from pmrl.reporting.collect import collect_runs, collect_sweeps
 from pmrl.study.config import check_config
 from pmrl.study.plan import foundation_settings, run_settings
@@ -330,10 +331,9 @@ def test_robustness_and_classification_are_measured_at_the_levels_of_the_config(
     sets = records.query("corruption == 'missing' and metric == 'recall@1'")
     assert set(sets["query"]) == set(sets["gallery"]) == {"alpha", "others"}
     probes = records.query("regime == 'probe'")
-    assert (
-        set(probes["folds"]) == {"random"} and set(probes["gallery"]) == {""} and set(probes["corruption"]) == {"none"}
-    )
-    assert set(probes["metric"]) == {"accuracy", "auc", "sensitivity", "specificity"}
+    assert set(probes["folds"]) == {"random", *FEW_LABELS, NEIGHBOURS, NEIGHBOURS_ACROSS}
+    assert set(probes["gallery"]) == {""} and set(probes["corruption"]) == {"none"}
+    assert set(probes["metric"]) == {"accuracy", "auc", "sensitivity", "specificity", "chance"}
     assert probes["value"].between(0, 100).all()
 
 

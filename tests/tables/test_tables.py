@@ -313,13 +313,32 @@ def test_the_papers_setting_is_marked(results):
     assert list(marked["setting"]) == ["τ₁ = 0.05", "τ₁ = 0.05"]
 
 
-def test_probes_stand_beside_the_raw_features(results):
+def test_methods_and_raw_features_stand_beside_each_other_in_every_protocol(results):
     source = Results(results)
     shown = classification.show(classification.build(source), source)
-    line = cell(shown, **{"data set": "digits", "method": "Logistic regression on raw features"})
-    assert line["accuracy"] == f"69.0 ± {HALF:.1f}"
-    raw = shown[shown["method"] == "Logistic regression on raw features"]
-    assert set(raw["data set"]) == set(shown["data set"]), "beside every data set"
+    line = cell(shown, **{"data set": "digits", "measure": "accuracy", "method": "raw features"})
+    assert line["random folds"] == f"69.0 ± {HALF:.1f}" and line["1 label per class"] == f"34.5 ± {HALF:.1f}"
+    assert list(shown)[3:-1] == ["random folds", "1 label per class"], "what nobody measured has no column"
+    for _, part in shown.groupby(["data set", "measure"]):
+        assert {"PMRL", "GRAM", "raw features", "chance"} <= set(part["method"])
+
+
+def test_classification_says_what_chance_is_and_how_many_are_classified(results):
+    source = Results(results)
+    frame = classification.build(source)
+    assert set(frame.loc[frame["metric"] == "auc", "chance"]) == {50.0}
+    assert set(frame.loc[frame["metric"] == "accuracy", "chance"]) == {synthetic.CHANCE_ACCURACY}
+    shown = classification.show(frame, source).set_index(["data set", "measure", "method"])["random folds"]
+    assert shown["emoji", "accuracy", "chance"] == f"{synthetic.CHANCE_ACCURACY:.1f}"
+    assert shown["emoji", "AUC", "chance"] == "50.0" and shown["digits", "sensitivity", "chance"] == "–"
+    assert shown["digits", "accuracy", "instances"] == str(synthetic.ITEMS)
+
+
+def test_sensitivity_is_shown_of_two_classes_only(results):
+    source = Results(results)
+    shown = classification.show(classification.build(source), source).groupby("data set")["measure"].unique()
+    assert list(shown["digits"]) == ["accuracy", "AUC", "sensitivity", "specificity"]
+    assert list(shown["emoji"]) == ["accuracy", "AUC"]
 
 
 def test_step_time_is_relative_to_the_fastest_of_the_same_size(results):
@@ -355,6 +374,7 @@ RULES = {
         {"claim": "tie", "first": "pmrl", "second": "pmrl/without_matching", "regime": "zero_shot", "measure": "own"},
         {"claim": "unknown", "first": "pmrl", "second": "gram", "regime": "fine_tuned", "measure": "own"},
         {"claim": "probe", "first": "pmrl", "second": "raw_features", "regime": "probe", "measure": "accuracy"},
+        {"claim": "few labels", "first": "pmrl", "second": "raw_features", "regime": "probe", "measure": "few_1"},
         {"claim": "steady", "first": "pmrl", "second": "gram", "regime": "zero_shot", "measure": "gradient_variation"},
         {"claim": "noise", "first": "vast", "second": "gram", "regime": "zero_shot", "measure": "gaussian"},
     ],
@@ -405,6 +425,8 @@ def test_claims_are_judged_by_the_rules(results, rules):
     clean = {method: synthetic.mean_recall("emoji", method, seed=1) for method in ("vast", "gram")}
     kept = {method: 100 * (1 - synthetic.LOSS[method] / value) for method, value in clean.items()}
     assert effects["noise", "emoji"] == pytest.approx(kept["vast"] - kept["gram"], abs=0.1)
+    # accuracy is that of the probes in folds: another protocol neither enters it nor is entered by it
+    assert effects["probe", "emoji"] == pytest.approx(68 - 69) and effects["few labels", "emoji"] == pytest.approx(-0.5)
     assert effects["up", "overall"] == pytest.approx((effects["up", "digits"] + effects["up", "emoji"]) / 2)
 
 

@@ -121,6 +121,7 @@ def build(cache: Path) -> Dataset:
         noisy=noisy(
             table, drawings, waves, rate, {name: varying_columns(pooled) for name, (pooled, _) in encoded.items()}
         ),
+        class_names=encode_texts(sorted(set(table["label"]))),
     )
 
 

@@ -87,6 +87,7 @@ def build(cache: Path) -> Dataset:
             encode_pictures,
             varying_columns(encoded["drawing"][0]),
         ),
+        class_names=encode_texts(sorted(set(table["label"]))),
     )
 
 
