@@ -107,6 +107,14 @@ def test_no_mark_within_a_paragraph_starts_a_line(page):
     assert not found, f"{page}: {found and found[0]}"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_defined_name_is_used(page):
+    document = PAGES[page]
+    rest = re.sub(r"<!-- names\n.*?-->", "", document.text, flags=re.DOTALL)
+    marks = " ".join(re.findall(r"(?:<!--|<~~) (?:value|if|unless) ([^\n]*?) (?:-->|~~>)", rest))
+    assert set(document.names) <= set(re.findall(r"\w+", marks))
+
+
 def digests():
     """{path: SHA-256} as the studies' lists of files have them."""
     lists = [content for path, content in COPIES.items() if path.name == "files.csv"]

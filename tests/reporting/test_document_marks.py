@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmrl.errors import UserError
@@ -14,6 +14,7 @@ from pmrl.reporting.documents import blocks, copies
 from pmrl.reporting.documents.evidence import Evidence, NotRun, fill, place
 from pmrl.reporting.documents.marks import Document
 
+quick = settings(deadline=None, max_examples=25)
 GENERATOR = np.random.default_rng(0)
 FRAME = pd.DataFrame(
     [
@@ -44,6 +45,7 @@ def document(text, evidence, names=""):
 # Selections
 
 
+@quick
 @given(
     st.sets(st.sampled_from(["digits", "emoji"]), min_size=1),
     st.sampled_from([None, "any", "anchor"]),
@@ -82,6 +84,7 @@ def test_half_of_the_interval_and_the_title_of_a_method_can_be_shown(evidence):
 # Templates
 
 
+@quick
 @given(st.floats(-1e6, 1e6), st.integers(0, 6))
 def test_a_number_is_within_half_a_digit_and_has_no_negative_zero(value, digits):
     text = fill(f"{{x:{digits}}}", {"x": repr(value)})
@@ -249,18 +252,19 @@ def visible(text):
 SIGNS = {"==": np.equal, "!=": np.not_equal, "<": np.less, ">": np.greater, "<=": np.less_equal, ">=": np.greater_equal}
 
 
+@quick
 @given(st.sampled_from([*SIGNS]), st.integers(1, 8), st.integers(1, 8), st.integers(1, 8))
 def test_exactly_one_of_two_contrary_sentences_is_visible_and_both_come_back(sign, limit, first, second):
     def rendered(text, count):
         table = pd.DataFrame({"row": range(count)})
-        return document(text, Evidence({place("table", "s", "t"): csv(table)}, ["s"]), "n = count of s/t").rendered()
+        return Document(Path("p"), text, Evidence({place("table", "s", "t"): csv(table)}, ["s"])).rendered()
 
-    text = PROSE.format(sign=sign, limit=limit)
+    text = PROSE.format(sign=sign, limit=limit) + "<!-- names\nn = count of s/t\n-->"
     shown = rendered(text, first)
     truth = bool(SIGNS[sign](first, limit))
     assert (f"Many: {first}." in visible(shown), f"Few: {first}." in visible(shown)) == (truth, not truth)
     # whatever other data say in between, the old data bring the old text back
-    assert visible(rendered(rendered(shown, second), first)) == visible(shown)
+    assert rendered(rendered(shown, second), first) == shown
 
 
 def test_prose_on_nothing_is_hidden_whichever_it_is(evidence):
