@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 # Snakemake keeps a cache in the home folder; where that cannot be written, it goes here.
 export XDG_CACHE_HOME := $(shell test -w "$$HOME" && echo "$${XDG_CACHE_HOME:-$$HOME/.cache}" || echo "$(CURDIR)/.snakemake/cache")
 
-.PHONY: reproduce test lint format manual lock benchmark calibrate tune report clean
+.PHONY: reproduce test lint format manual documents lock benchmark calibrate tune report clean
 
 reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile "$(CONFIG)"
@@ -34,6 +34,10 @@ format: $(READY)
 
 manual: $(READY)
 	pmrl manual > config/README.md.new && mv config/README.md.new config/README.md
+
+# Writes README.md and docs/ from the results of all studies in docs/documents.yaml; STUDIES="default" takes only these anew.
+documents: $(READY)
+	pmrl documents $(if $(STUDIES),--study $(STUDIES))
 
 # Exact versions that satisfy the ranges of pyproject.toml; versions that still do stay as they are.
 lock: $(READY)

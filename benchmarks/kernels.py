@@ -3,6 +3,7 @@
 Run ``python -m benchmarks.kernels --output results/benchmarks``. It writes
 
 - ``measures.csv``: every ratio with its target and whether it is met;
+- ``run.csv``: what computed;
 - ``scaling.csv``, ``scaling.pdf``, ``scaling.png``: time and memory against batch, modalities and dimension.
 """
 
@@ -37,6 +38,7 @@ from benchmarks.cases import (
     training_calls,
 )
 from pmrl.experiments.stopwatch import median_seconds, peak_bytes, threads
+from pmrl.experiments.writing import processor
 from pmrl.files import replacing
 from pmrl.objective import Pmrl
 from pmrl.reporting import style
@@ -206,6 +208,7 @@ def main() -> None:
     many = measure_many_items(thread_counts[-1])
     measures = pd.concat([measure_targets(thread_counts), many], ignore_index=True)
     _write(measures, output / "measures.csv")
+    _write(pd.DataFrame([{"processor": processor(), "torch": torch.__version__}]), output / "run.csv")
     print(measures.to_string(index=False, na_rep="", float_format="{:.4g}".format))
     scaling = measure_scaling(thread_counts)
     _write(scaling, output / "scaling.csv")

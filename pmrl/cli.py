@@ -132,6 +132,15 @@ def parser() -> argparse.ArgumentParser:
     sub = command("report", report, "Write one HTML file with every table and figure, even of an unfinished study.")
     study_options(sub, settings=False)
 
+    sub = command("documents", documents, "Write the numbers, tables and figures of README.md and docs/ from the runs.")
+    sub.add_argument(
+        "--study",
+        nargs="*",
+        dest="studies",
+        metavar="NAME",
+        help="only these studies of docs/documents.yaml; without a name, write the documents from docs/results alone",
+    )
+
     sub = command("table", table, "Write one table from the records.")
     sub.add_argument("name", metavar="NAME")
     study_options(sub)
@@ -422,6 +431,14 @@ def report(config: Path, results: Path | None, data: Path | None) -> None:
 
     study, results, data = studied(config, results, data)
     print(html.write(study, config, results / "report.html"))
+
+
+def documents(studies: list[str] | None) -> None:
+    """Write all documents."""
+    from pmrl.reporting.documents.command import write_documents
+
+    for page in write_documents(studies):
+        print(page)
 
 
 def table(

@@ -139,6 +139,7 @@ FIGURE_FILES = tuple(TABLES[name] for name in FIGURE_TABLES)
 METHODS_FILE = "methods.json"
 COLLECTED = "collected.json"  # the folders of the runs that records.parquet holds
 COMPLETE = "complete"  # exists while records.parquet holds all runs of the study
+TIME = "time.json"  # seconds, cores and the share outside training and evaluation of the call that made all runs
 METHODS, STORES = "methods", "stores"  # what a table or figure may read beside TABLES: METHODS_FILE, feature stores
 # Tables that not every study writes; tables and figures made from them then say that nothing is recorded.
 OPTIONAL = ("contributions", "costs", "sweep", "examples", "embeddings")

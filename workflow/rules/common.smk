@@ -16,7 +16,7 @@ from pmrl import discovery, provenance, records
 from pmrl.data import registry
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
-from pmrl.files import read_yaml
+from pmrl.files import read_yaml, write_json
 from pmrl.records import MAIN
 from pmrl.study.belonging import stale_files
 from pmrl.study.config import check_config
@@ -166,10 +166,16 @@ def as_json(settings):
 
 
 def time_summary():
-    """The study's time, and the share of the cores' time that was not spent on training and evaluation."""
+    """The study's time, and the share of the cores' time that was not spent on training and evaluation.
+
+    If all runs of the study are of this call, they are noted for documents.
+    """
     from pmrl.reporting.collect import busy_seconds
 
     total = time.time() - BEGAN
     busy = busy_seconds(RESULTS, BEGAN)
     outside = max(0, 1 - busy / (total * workflow.cores))
+    descriptions = [f"{RESULTS}/runs/{run}/{records.DESCRIPTION}" for run in run_folders(config)]
+    if all(os.path.getmtime(path) > BEGAN for path in descriptions):
+        write_json(Path(RESULTS, records.TIME), {"seconds": total, "cores": workflow.cores, "outside": outside})
     return f"{total:.0f} s on {workflow.cores} cores; {outside:.0%} of their time outside training and evaluation."
