@@ -42,7 +42,8 @@ def read_records(path: Path) -> pd.DataFrame:
             f"{path}: column {', '.join(missing)} is missing; found {', '.join(trials.columns)}. It was written by "
             "another version: delete it, and search again with `make tune`."
         )
-    return trials.fillna({"problem": "", "criteria": ""})
+    texts = ["problem", "criteria"]
+    return trials.assign(**trials[texts].astype(object).fillna(""))
 
 
 def offered(trials: pd.DataFrame) -> list[str]:
