@@ -14,8 +14,9 @@ from pmrl.reporting.results import Results
 STUDY = {"datasets": ["digits", "emoji"]}
 
 
-# Read where the rules of the claims ask for another number of a probe, and where something was trained from scratch.
-SOMETIMES = {"claims": {"records"}, "from_scratch": {METHODS}}
+# Read where the rules of the claims ask for another number of a probe, where something was trained from scratch, and
+# where hyper-parameters were searched.
+SOMETIMES = {"claims": {"records"}, "from_scratch": {METHODS}, "tuning": {METHODS}, "tuning_criteria": {METHODS}}
 
 
 def declared(kind, name):
