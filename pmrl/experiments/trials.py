@@ -62,8 +62,9 @@ class Trials:
 
     def outcome(self, values: dict[str, Any], seed: int, share: float, split: str) -> Outcome:
         """The steps, the measures and the queries, those of the foundation, and the problem if the loss diverged."""
-        base, method = self.base(seed), new_method(self.base(seed), self.method, values | self.fixed)
+        base = self.base(seed)
         start, before = self.start(seed)
+        method = new_method(base, self.method, values | self.fixed)
         stage = self.stage(base, share)
         trained = fingerprint(base, stage, self.method, vars(method.hyperparameters), start)
         key = provenance.text_digest(trained, self.code, split)

@@ -60,9 +60,10 @@ def tune(
         UserError: a training fails in any other way, or every one diverges; nothing is written then.
     """
     name, fixed = dataset.card.name, variant_values(config, method, variant)
+    path = tuning_file(results, name, method, variant)
     rows: list[Row] = []
     if is_supported(method, dataset.card)[0]:
-        trials = Trials(config, dataset, method, fixed, results, device, tuning_file(results, name, method, variant))
+        trials = Trials(config, dataset, method, fixed, results, device, path)
         grids = {key: grid for key, grid in load_method(method).search_grids().items() if key not in fixed}
         rows = list(searched(config, trials, grids, name))
         if all(row["problem"] for row in rows):
@@ -73,7 +74,6 @@ def tune(
         combinations = math.prod(map(len, grids.values()))
         labels = {**dict(zip(ONE_SEARCH, (name, method, variant), strict=True)), "grid": combinations}
         rows = [{**labels, **row} for row in rows]
-    path = tuning_file(results, name, method, variant)
     table = pd.DataFrame(rows, columns=[*dict.fromkeys([*TUNING, *itertools.chain(*rows)])])
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)

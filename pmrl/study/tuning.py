@@ -58,8 +58,8 @@ def criterion_values(trials: pd.DataFrame, criterion: str) -> pd.Series:
         logit: log(r / (1 − r)), with r at least half a query above 0 and below 1;
         gain: 100 · (r / r₀ − 1), with r₀ that of the same seed's foundation, at least half a query;
         mean: 100 · r;
-    or one of the measures alone, as a percentage. A difference of logits means the same near 10 % as near 90 %, so
-    that neither measure rules by its scale.
+    or one of the measures alone, as a percentage. A difference of logits is the same change of odds near 10 % as near
+    90 %, so that a measure does not rule by being the larger.
     """
     measures = trials[MEASURES].to_numpy(dtype=float)
     half_query = 0.5 / trials["queries"].to_numpy(dtype=float)[:, None]
