@@ -45,6 +45,7 @@ from pmrl.study.plan import searches, tuning_seeds, variant_values
 from pmrl.study.tuning import choose, criterion_values, read_records, records_file
 
 Row = dict[str, Any]
+Grids = dict[str, tuple[Any, ...]]
 
 
 def tune(
@@ -80,11 +81,29 @@ def tune(
     return path
 
 
-def searched(config: dict[str, Any], trials: Trials, grids: dict[str, tuple[Any, ...]], dataset: str) -> Iterator[Row]:
+def searched(config: dict[str, Any], trials: Trials, grids: Grids, dataset: str) -> Iterator[Row]:
     """The rows of a whole search: of all candidates, of the finalists, and of the defaults and the chosen on test."""
     first, *others = tuning_seeds(config)
     settings, title = config["tuning"], f"tuning {trials.method} on {dataset}"
     criteria = [name for name in CRITERIA if settings["regime"] == ZERO_SHOT or name != GAIN]
+    candidates, made = halved(trials, grids, dataset, progress(criteria, title), settings["budget"], first)
+    yield from made
+    numbers = finalists(made, settings["criterion"], settings["finalists"], criteria)
+    runs = progress(list(itertools.product(numbers, others)), f"{title}, finalists")
+    final = [row(trials, FINAL, VALIDATION, number, candidates[number], seed) for number, seed in runs]
+    yield from final
+    chosen = choose(pd.DataFrame(final), settings["criterion"]).candidate
+    for number, seed in itertools.product(sorted({DEFAULTS, chosen}), others):
+        yield row(trials, FINAL, TEST, number, candidates[number], seed)
+
+
+def halved(
+    trials: Trials, grids: Grids, dataset: str, criteria: Iterable[str], budget: int, seed: int
+) -> tuple[dict[int, dict[str, Any]], list[Row]]:
+    """The candidates by number and the rows of their trainings, from a search under each criterion.
+
+    A training that several searches ask for is made once; ``criteria`` names them in its row.
+    """
     defaults = {name: getattr(load_method(trials.method).Hyperparameters(), name) for name in grids}
     candidates: dict[int, dict[str, Any]] = {DEFAULTS: defaults}
     rows: dict[tuple[int, float], Row] = {}
@@ -92,22 +111,15 @@ def searched(config: dict[str, Any], trials: Trials, grids: dict[str, tuple[Any,
     def evaluate(criterion: str, number: int, values: dict[str, Any], share: float) -> float:
         candidates[number] = values
         if (number, share) not in rows:
-            rows[number, share] = row(trials, SEARCH, VALIDATION, number, values, first, share) | {"criteria": ""}
+            rows[number, share] = row(trials, SEARCH, VALIDATION, number, values, seed, share) | {"criteria": ""}
         made = rows[number, share]
         made["criteria"] = f"{made['criteria']} {criterion}".strip()
         return float(criterion_values(pd.DataFrame([made]), criterion).iloc[0])
 
     order, rungs = derived_seed("tuning", trials.method, dataset), FULL if trials.closed_form else RUNGS
-    for criterion in progress(criteria if grids else [], title):
-        search(grids, defaults, partial(evaluate, criterion), settings["budget"], order, rungs)
-    yield from rows.values()
-    numbers = finalists(rows.values(), settings["criterion"], settings["finalists"], criteria)
-    runs = progress(list(itertools.product(numbers, others)), f"{title}, finalists")
-    final = [row(trials, FINAL, VALIDATION, number, candidates[number], seed) for number, seed in runs]
-    yield from final
-    chosen = choose(pd.DataFrame(final), settings["criterion"]).candidate
-    for number, seed in itertools.product(sorted({DEFAULTS, chosen}), others):
-        yield row(trials, FINAL, TEST, number, candidates[number], seed)
+    for criterion in criteria if grids else []:
+        search(grids, defaults, partial(evaluate, criterion), budget, order, rungs)
+    return candidates, list(rows.values())
 
 
 def row(
@@ -124,7 +136,7 @@ def row(
     return {**where, **trials.outcome(values, seed, share, split), **values, **trials.fixed}
 
 
-def finalists(rows: Iterable[Row], criterion: str, number: int, criteria: list[str]) -> list[int]:
+def finalists(rows: list[Row], criterion: str, number: int, criteria: list[str]) -> list[int]:
     """The defaults, the best ``number`` others under the criterion, and the best under each other criterion.
 
     Only candidates count that their criterion's own search took to the end without a problem.
