@@ -36,3 +36,15 @@ def rows(measured, phase="final", split="validation", criteria="", **columns):
 def around(pairs, anchor, spread=0.5):
     """Three seeds around a pair of measures, which differ by ``spread`` points."""
     return [(pairs + shift, anchor + shift) for shift in spread * np.array([-1, 0, 1])]
+
+
+def searched():
+    """A search that replaces the defaults of GRAM on digits, by every criterion."""
+    measured = {0: around(20, 50), 1: around(30, 60)}
+    return pd.concat(
+        [
+            rows({0: [(20, 50)], 1: [(31, 61)]}, phase="search", criteria="logit gain pairs anchor mean"),
+            rows(measured),
+            rows(measured, split="test"),
+        ]
+    )
