@@ -39,6 +39,13 @@
 ``embeddings.parquet``, one row per embedded item:
     dataset, method, seed, item (id), label, modality (a modality name, or "leading_direction"), and the unit vector as
     columns e0 … e(d−1), float32.
+``config/tuning_records*.csv``, one row per training of a search for hyper-parameters and split that it was measured on:
+    dataset, method, variant, phase ("search" or "final"), split ("validation"; "test" of the default and the chosen
+    values alone, after the choice), candidate (int, 0 = the defaults), seed, share (of the steps of a full training),
+    steps (0 of a closed form), pairs and anchor (percent, measures as in contributions), pairs_before and anchor_before
+    (of the same seed's foundation; empty from scratch and on test), queries (of the direction that has most), problem
+    (why the training failed, else ""), criteria (of the phase "search": those whose searches include the training),
+    grid (number of combinations of all values), and a column for each hyper-parameter, empty where a method lacks it.
 """
 
 # What is compared.
@@ -86,6 +93,12 @@ NEIGHBOURS, NEIGHBOURS_ACROSS, CLASS_NAMES = "neighbours", "neighbours_across", 
 FOLDED = (RANDOM_FOLDS, LEAVE_SITE_OUT, INSIDE_RANDOM, INSIDE_SITES)
 PROTOCOLS = (*FOLDED, *FEW_LABELS, NEIGHBOURS, NEIGHBOURS_ACROSS, CLASS_NAMES)
 
+# The search for hyper-parameters.
+SEARCH, FINAL = "search", "final"  # phases: few steps and one seed for many candidates, then all steps and other seeds
+LOGIT, GAIN, MEAN = "logit", "gain", "mean"
+CRITERIA = (LOGIT, GAIN, PAIRS, ANCHOR, MEAN)  # see pmrl.study.tuning
+DEFAULTS = 0  # the number of the candidate with the default hyper-parameters
+
 # Kinds of modalities.
 KINDS = TEXT, AUDIO, PICTURE, VIDEO, MEASUREMENT = ("text", "audio", "picture", "video", "measurement")
 
@@ -128,6 +141,12 @@ CELL = {
     "costs": ["method", "modalities"],
     "sweep": COLUMNS["sweep"][:-1],
 }
+
+ONE_SEARCH = ["dataset", "method", "variant"]
+TUNING = [
+    *[*ONE_SEARCH, "phase", "split", "candidate", "seed", "share", "steps", PAIRS, ANCHOR, "pairs_before"],
+    *["anchor_before", "queries", "problem", "criteria", "grid"],
+]
 
 # Files.
 TABLES = {name: f"{name}.parquet" for name in COLUMNS}

@@ -13,6 +13,7 @@ from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.files import read_yaml
 from pmrl.ranges import fitted
+from pmrl.records import GAIN, SCRATCH
 from pmrl.study.hyperparameters import declarations
 from pmrl.study.plan import searches, tuned_file
 
@@ -136,9 +137,23 @@ def check_names(config: dict[str, Any], where: str) -> None:
             if name not in valid:
                 raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(valid)}.")
     searches(config)
+    check_criterion(config, where)
     check_hyperparameters(config, where)
     check_tuned(config, where)
     check_sweep(config, where)
+
+
+def check_criterion(config: dict[str, Any], where: str) -> None:
+    """Check that there is a foundation where the search asks for gains over it.
+
+    Raises:
+        UserError: ``tuning.criterion`` is "gain" and trials train from random weights.
+    """
+    if config["tuning"]["criterion"] == GAIN and config["tuning"]["regime"] == SCRATCH:
+        raise UserError(
+            f"{where}: tuning.criterion: {GAIN!r} is relative to a foundation, and with tuning.regime: {SCRATCH!r} "
+            "there is none. Choose another criterion, such as logit."
+        )
 
 
 def check_hyperparameters(config: dict[str, Any], where: str) -> None:

@@ -12,6 +12,8 @@ from pmrl.errors import UserError
 from pmrl.files import read_yaml
 from pmrl.records import FOUNDATION, MAIN, SCRATCH
 
+FIRST_TUNING_SEED = 1000
+
 
 def applicable(config: dict[str, Any], kind: str) -> list[str]:
     """Names of the study's ``tables`` or ``figures``: those in the config, else all that apply to its regimes."""
@@ -141,6 +143,11 @@ def tuning_settings(config: dict[str, Any], method: str, variant: str) -> dict[s
     return {**{key: config[key] for key in keys}, "variants": variants}
 
 
+def tuning_seeds(config: dict[str, Any]) -> list[int]:
+    """The seed of the search, then those of its finalists; a study's seeds count from 0."""
+    return [FIRST_TUNING_SEED + i for i in range(1 + config["tuning"]["seeds"])]
+
+
 def searches(config: dict[str, Any]) -> list[tuple[str, str]]:
     """Every (method, variant) whose hyper-parameters are searched.
 
@@ -189,6 +196,7 @@ def study_settings(config: dict[str, Any]) -> dict[str, Any]:
         "datasets": present(config),
         "absent": absences(config),
         "tuning_regime": config["tuning"]["regime"],
+        "tuning_criterion": config["tuning"]["criterion"],
         "swept": config["sensitivity"]["datasets"],
         **{key: config[key] for key in keys},
     }

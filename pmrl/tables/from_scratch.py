@@ -97,4 +97,4 @@ def _search(results: Results) -> str:
     if not file:
         return "Every method has its default hyper-parameters."
     where = "from scratch" if regime == SCRATCH else "zero-shot, for training continued from a foundation"
-    return f"Hyper-parameters were searched {where}, with the same number of trials for each method ({file})."
+    return f"Hyper-parameters were searched {where}, with the same budget of training steps for each method ({file})."

@@ -12,7 +12,7 @@ from example_data import synthetic_dataset
 
 from pmrl.data.dataset import Dataset
 from pmrl.discovery import ROOT, method_files
-from pmrl.experiments import measuring, resume, tune
+from pmrl.experiments import measuring, resume, trials, tune
 from pmrl.experiments import run as run_module
 from pmrl.experiments import train as train_module
 from pmrl.experiments.foundation import foundation_of, run_foundation, train_foundation
@@ -23,20 +23,29 @@ from pmrl.method import Batch, Network, networks
 from pmrl.method.base import load_method
 from pmrl.method.networks import embed
 from pmrl.records import (
+    ANCHOR,
     CONTINUED,
+    DEFAULTS,
+    FINAL,
     FINE_TUNED,
     FOUNDATION,
     GAUSSIAN,
+    LOGIT,
     MAIN,
     MISSING,
+    ONE_SEARCH,
+    PAIRS,
     PRETRAIN,
     SCRATCH,
+    SEARCH,
     SPLITS,
     TEST,
     TRAIN,
     VALIDATION,
 )
 from pmrl.study.config import check_config
+from pmrl.study.plan import tuned_file
+from pmrl.study.tuning import Choice, choose, read_records, records_file
 from pmrl.training import loop
 from pmrl.training.loop import Stage, train_stage
 
@@ -138,20 +147,26 @@ def test_a_draw_that_depends_on_what_was_computed_before_is_found(dataset, tmp_p
 # Tuning -------------------------------------------------------------------------------------------------------------
 
 
-def tuning_values(dataset, folder, method) -> list[float]:
-    config = {**contract.CONFIG, "tuning": {"trials": 2, "seeds": 1, "regime": SCRATCH, "variants": []}}
-    config["training"] = {**config["training"], "scratch_steps": 6}
-    path = tune.tune(config, dataset, method, MAIN, folder, CPU)
-    return pd.read_csv(path).sort_values("learning_rate" if method in TRAINED else "ridge")["value"].tolist()
+def tuned(dataset, folder, method) -> pd.DataFrame:
+    """The trials of a small search from scratch."""
+    tuning = {"budget": 2, "criterion": "logit", "finalists": 1, "seeds": 2, "regime": SCRATCH, "variants": []}
+    config = {**contract.CONFIG, "tuning": tuning}
+    config["training"] = {**config["training"], "scratch_steps": 8}
+    return read_records(tune.tune(config, dataset, method, MAIN, folder, CPU))
+
+
+def validated(trials) -> list[float]:
+    """What choices read: every measure but those of the finalists' one test at the end."""
+    return trials[~(trials["phase"].eq(FINAL) & trials["split"].eq(TEST))][[PAIRS, ANCHOR]].to_numpy().tolist()
 
 
 def check_tuning_reads_validation_only(dataset, folder):
     for method in ONE_OF_EACH_KIND:
         places = {"as it is": dataset, "test": changed(dataset, TEST), "train": changed(dataset, TRAIN)}
-        values = {place: tuning_values(part, folder / place, method) for place, part in places.items()}
+        values = {place: validated(tuned(part, folder / place, method)) for place, part in places.items()}
         assert values["test"] == values["as it is"], f"tuning {method} depends on test items"
         assert values["train"] == values["as it is"], f"tuning {method} depends on the target's training items"
-        other = tuning_values(changed(dataset, VALIDATION), folder / "validation", method)
+        other = validated(tuned(changed(dataset, VALIDATION), folder / "validation", method))
         assert other != values["as it is"], f"tuning {method} does not depend on validation items"
 
 
@@ -160,49 +175,122 @@ def test_tuning_is_judged_on_the_validation_split_only(dataset, tmp_path):
 
 
 def test_tuning_on_the_test_split_is_found(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(tune, "VALIDATION", TEST)
+    original = trials.measures
+    monkeypatch.setattr(trials, "measures", lambda network, method, run, split: original(network, method, run, TEST))
     with pytest.raises(AssertionError, match="depends on test items"):
         check_tuning_reads_validation_only(dataset, tmp_path)
 
 
-def check_trials(folder, dataset, monkeypatch):
-    """Every method with something to choose has as many trials as the config says, the defaults among them."""
-    number = check_config({}, "config")["tuning"]["trials"]
-    monkeypatch.setattr(tune, "run_trial", lambda *arguments: 0.0)
+def check_the_test_split_is_read_once(dataset, folder):
+    """Only of the defaults and the chosen values, once with each final seed."""
+    for method in ONE_OF_EACH_KIND:
+        found = tuned(dataset, folder, method)
+        tested = found[found["split"].eq(TEST)]
+        allowed = {DEFAULTS, choose(found, LOGIT).candidate}
+        assert set(tested["candidate"]) == allowed, f"{method} tests other values than the default and the chosen"
+        assert not tested.duplicated(["candidate", "seed"]).any() and len(tested) == 2 * len(allowed)
+
+
+def test_only_the_default_and_the_chosen_values_are_tested(dataset, tmp_path):
+    check_the_test_split_is_read_once(dataset, tmp_path)
+
+
+def test_a_test_of_values_that_were_not_chosen_is_found(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(tune, "choose", lambda *arguments: Choice(best=1, lead=1.0, noise=0.0))
+    with pytest.raises(AssertionError, match="tests other values than the default and the chosen"):
+        check_the_test_split_is_read_once(dataset, tmp_path)
+
+
+def outcomes(monkeypatch):
+    """Replace training by made-up measures, so that whole searches take no time."""
+    generator = np.random.default_rng(0)
+
+    def outcome(self, values, seed, share, split):
+        steps = 0 if self.closed_form else round(400 * share)
+        pairs, anchor = generator.uniform(10, 90, 2)
+        nothing = {"pairs_before": None, "anchor_before": None}
+        return {"steps": steps, PAIRS: pairs, ANCHOR: anchor, "queries": 200, "problem": "", **nothing}
+
+    monkeypatch.setattr(trials.Trials, "outcome", outcome)
+
+
+def spent(found: pd.DataFrame, column: str = "share") -> float:
+    """What the search under the deciding criterion spent, in full trainings or in another column's unit."""
+    asked = found["criteria"].map(lambda names: LOGIT in names.split())
+    return found.loc[asked & found["phase"].eq(SEARCH), column].sum()
+
+
+def check_budgets(folder, dataset, monkeypatch):
+    """Every method spends what the config says in training steps, or has tried its whole grid."""
     config = check_config({"tuning": {"regime": SCRATCH}}, "config")
+    outcomes(monkeypatch)
     for method in METHODS:
-        table = pd.read_csv(tune.tune(config, dataset, method, MAIN, folder, CPU))
-        grids = load_method(method).search_grids()
-        assert len(table) == (number if grids else 1), f"{method} has {len(table)} trials, expected {number}"
-        assert not table.duplicated(list(grids) or None).any(), f"{method} repeats a trial"
+        found = read_records(tune.tune(config, dataset, method, MAIN, folder, CPU))
+        grids, budget = load_method(method).search_grids(), config["tuning"]["budget"]
+        tried = found[found["phase"].eq(SEARCH)].drop_duplicates("candidate")
+        exhausted = found["grid"].iloc[0] == max(1, len(tried))
+        assert spent(found) == budget or exhausted, f"{method} spends {spent(found)} full trainings, expected {budget}"
+        assert spent(found) <= budget, f"{method} spends more than {budget} full trainings"
+        if method in TRAINED:
+            assert spent(found, "steps") == config["training"]["scratch_steps"] * spent(found)
+        assert not tried.duplicated(list(grids) or None).any(), f"{method} repeats a candidate"
         defaults = load_method(method).Hyperparameters()
-        hit = np.all([table[name] == getattr(defaults, name) for name in grids], axis=0)
-        assert np.any(hit), f"the defaults of {method} are not among its trials"
+        first = found[found["candidate"].eq(DEFAULTS)]
+        hit = len(first) and all((first[name] == getattr(defaults, name)).all() for name in grids)
+        assert hit, f"the defaults of {method} are not among its candidates"
+        finals = found[found["phase"].eq(FINAL) & found["split"].eq(VALIDATION)]
+        assert set(finals["seed"]).isdisjoint(found.loc[found["phase"].eq(SEARCH), "seed"])
+        assert finals.groupby("candidate")["seed"].nunique().eq(config["tuning"]["seeds"]).all()
 
 
-def test_every_method_has_the_same_number_of_trials_and_the_defaults_are_among_them(dataset, tmp_path, monkeypatch):
-    check_trials(tmp_path, dataset, monkeypatch)
+def test_every_method_has_the_same_budget_of_steps_and_the_defaults_are_among_its_candidates(
+    dataset, tmp_path, monkeypatch
+):
+    check_budgets(tmp_path, dataset, monkeypatch)
 
 
-def test_a_method_with_fewer_trials_is_found(dataset, tmp_path, monkeypatch):
-    few = classmethod(lambda cls: {"learning_rate": (1e-3, 3e-3)})
-    monkeypatch.setattr(load_method("gram"), "search_grids", few)
-    with pytest.raises(AssertionError, match="gram has 2 trials, expected 12"):
-        check_trials(tmp_path, dataset, monkeypatch)
+def test_a_method_with_a_larger_budget_is_found(dataset, tmp_path, monkeypatch):
+    original = tune.search
+
+    def generous(grids, defaults, evaluate, budget, *others):
+        original(grids, defaults, evaluate, budget + (len(grids) == 4), *others)
+
+    monkeypatch.setattr(tune, "search", generous)
+    with pytest.raises(AssertionError, match=r"pmrl spends 13.* full trainings, expected 12"):
+        check_budgets(tmp_path, dataset, monkeypatch)
 
 
-def test_trials_without_the_defaults_are_found(dataset, tmp_path, monkeypatch):
-    original = tune.trials
-    monkeypatch.setattr(tune, "trials", lambda method, name, number: original(method, name, number + 1)[1:])
-    with pytest.raises(AssertionError, match="the defaults of pmrl are not among its trials"):
-        check_trials(tmp_path, dataset, monkeypatch)
+def test_a_search_without_the_defaults_is_found(dataset, tmp_path, monkeypatch):
+    original = tune.search
+
+    def shifted(grids, defaults, *others):
+        original(grids, {name: grid[0] for name, grid in grids.items()}, *others)
+
+    monkeypatch.setattr(tune, "search", shifted)
+    with pytest.raises(AssertionError, match="the defaults of pmrl are not among its candidates"):
+        check_budgets(tmp_path, dataset, monkeypatch)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("tuning_records*.csv")), ids=lambda path: path.stem)
-def test_the_trials_in_the_repository_are_as_many_for_every_search(path):
-    sizes = pd.read_csv(path).groupby(tune.SEARCH).size().reset_index(name="trials")
-    has_grid = sizes["method"].map(lambda name: bool(load_method(name).search_grids()))
-    assert sizes.loc[has_grid, "trials"].nunique() == 1
+COMMITTED = sorted((ROOT / "config").glob("tuned*.yaml"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_the_searches_in_the_repository_have_the_same_budget_unless_their_grid_is_exhausted(path):
+    searches = [part for _, part in read_records(records_file(path)).groupby(ONE_SEARCH)]
+    open_grid = [part for part in searches if part["grid"].iloc[0] > part["candidate"].nunique()]
+    assert len({spent(part) for part in open_grid}) <= 1
+    most = max(map(spent, open_grid), default=np.inf)
+    assert all(spent(part) <= most for part in searches)
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_the_tuned_values_in_the_repository_are_those_that_the_committed_trials_choose(path):
+    chosen, criterion = tuned_file(path), check_config({}, "config")["tuning"]["criterion"]
+    found = {}
+    for (dataset, method, variant), part in read_records(records_file(path)).groupby(ONE_SEARCH):
+        name = method if variant == MAIN else f"{method}/{variant}"
+        found.setdefault(dataset, {})[name] = tune.chosen_values(part, criterion)
+    assert found == chosen
 
 
 # What enters training -----------------------------------------------------------------------------------------------

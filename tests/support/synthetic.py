@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import trials
 import yaml
 from PIL import Image, ImageDraw
 
@@ -195,6 +196,7 @@ def write(folder: Path) -> Path:
     costs().to_parquet(folder / "costs.parquet")
     sweep().to_parquet(folder / "sweep.parquet")
     (folder / "methods.json").write_text(json.dumps(METHODS))
+    trials.searched().to_csv(folder / "tuning_records.csv", index=False)
     for dataset in DATASETS:
         (folder / "data" / dataset).mkdir(parents=True, exist_ok=True)
         items(dataset).to_parquet(folder / "data" / dataset / "items.parquet")

@@ -14,8 +14,8 @@ from pmrl.reporting.results import Results
 STUDY = {"datasets": ["digits", "emoji"]}
 
 
-# Read where something was trained from scratch.
-SOMETIMES = {"from_scratch": {METHODS}}
+# Read where something was trained from scratch, and where hyper-parameters were searched.
+SOMETIMES = {"from_scratch": {METHODS}, "tuning": {METHODS}, "tuning_criteria": {METHODS}}
 
 
 def declared(kind, name):

@@ -160,12 +160,17 @@ def test_counts_of_the_data_sets_come_from_the_cards(results):
 def written(results, tmp_path_factory):
     """Every table, written once: its three paths by name."""
     folder = tmp_path_factory.mktemp("tables")
-    return {name: write_table(name, results, folder) for name in discovery.tables()}
+    return {name: write_table(name, results, folder, searched_study(results)) for name in discovery.tables()}
+
+
+def searched_study(results):
+    """The settings of a study whose hyper-parameters were searched."""
+    return {"tuned": str(results / "tuned.yaml")}
 
 
 @pytest.mark.parametrize("name", discovery.tables())
 def test_every_table_is_written_in_four_formats_and_again_the_same(name, results, written, tmp_path):
-    first, second = written[name], write_table(name, results, tmp_path)
+    first, second = written[name], write_table(name, results, tmp_path, searched_study(results))
     assert [path.suffix for path in first] == [".csv", ".md", ".tex", ".html"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert len(pd.read_csv(first[0])) > 0

@@ -17,7 +17,7 @@ from pmrl.data import registry
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
 from pmrl.files import read_yaml, write_json
-from pmrl.records import MAIN
+from pmrl.records import MAIN, ZERO_SHOT
 from pmrl.study.belonging import stale_files
 from pmrl.study.config import check_config
 from pmrl.study.plan import (
@@ -36,6 +36,7 @@ from pmrl.study.plan import (
     sweep_settings,
     swept_seeds,
     tuned_values,
+    tuning_seeds,
     tuning_settings,
 )
 
