@@ -17,14 +17,13 @@ from pmrl.errors import UserError
 from pmrl.evaluation.retrieval import evaluate, mean_recall, of_anchor, of_pairs
 from pmrl.experiments.foundation import foundation_method
 from pmrl.experiments.run import Run, new_method, new_network
-from pmrl.experiments.tune import FIRST_TUNING_SEED
 from pmrl.files import replacing
 from pmrl.method import Method, Network
 from pmrl.method.base import is_supported
 from pmrl.method.networks import embed
 from pmrl.progress import progress
 from pmrl.records import CALIBRATION_COLUMNS, CONTINUED, FOUNDATION, MAIN, VALIDATION
-from pmrl.study.plan import calibrated, calibration_files, foundation_settings
+from pmrl.study.plan import FIRST_TUNING_SEED, calibrated, calibration_files, foundation_settings
 from pmrl.training.loop import train_stage
 
 
@@ -39,7 +38,7 @@ def calibrate(config: dict[str, Any], dataset: Dataset, setting: str, results: P
         device: where to compute.
     """
     study, values = calibrated(config, setting)
-    seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + study["calibration"]["seeds"])
+    seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + study["seeds"])
     about = foundation_settings(study, dataset.card.name)
     rows = []
     for seed in progress(seeds, f"calibration of {setting} on {dataset.card.name}"):

@@ -175,13 +175,13 @@ def calibration_files(config: dict[str, Any]) -> list[str]:
 def calibrated(config: dict[str, Any], setting: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The study under a setting of ``calibration.settings``, and the hyper-parameters that it gives every method."""
     given = dict(config["calibration"]["settings"][setting])
-    factor = given.pop("steps", 1)
+    factor, count = given.pop("steps", 1), given.pop("seeds", config["calibration"]["seeds"])
     values = {key: given.pop(key) for key in ("learning_rate",) if key in given}
     training = {
         key: max(1, round(factor * value)) if key.endswith("_steps") else given.pop(key, value)
         for key, value in config["training"].items()
     }
-    return {**config, "training": training, "network": {**config["network"], **given}}, values
+    return {**config, "seeds": count, "training": training, "network": {**config["network"], **given}}, values
 
 
 def cost_settings(config: dict[str, Any]) -> dict[str, Any]:
