@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 # Snakemake keeps a cache in the home folder; where that cannot be written, it goes here.
 export XDG_CACHE_HOME := $(shell test -w "$$HOME" && echo "$${XDG_CACHE_HOME:-$$HOME/.cache}" || echo "$(CURDIR)/.snakemake/cache")
 
-.PHONY: reproduce test lint format manual documents lock benchmark calibrate tune report clean
+.PHONY: reproduce test lint format manual documents lock benchmark calibrate stability tune report clean
 
 reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile "$(CONFIG)"
@@ -57,6 +57,14 @@ tune: $(READY)
 calibrate: $(READY)
 	snakemake calibrate --cores $(CORES) --configfile config/calibration.yaml
 	pmrl calibrate --adopt --config config/calibration.yaml
+
+# The default study under other conditions of training, and the record of its verdicts.
+CONDITIONS := double_steps other_seeds two_layers other_foundation
+stability: $(READY)
+	for name in $(CONDITIONS); do \
+		snakemake --cores $(CORES) --configfile config/stability/$$name.yaml || exit 1; \
+	done
+	pmrl stability $(CONDITIONS:%=results/stability/%)
 
 report: $(READY)
 	pmrl report --config "$(CONFIG)"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pmrl.experiments.run import Run
 
 TRACEBACK = "PMRL_TRACEBACK"
-CALIBRATION_RECORDS = "config/calibration_records.csv"
+CALIBRATION_RECORDS, STABILITY_RECORDS = "config/calibration_records.csv", "config/stability.csv"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,6 +128,9 @@ def parser() -> argparse.ArgumentParser:
     sub = command("cost", cost, "Measure the time and memory that each method takes.")
     sub.add_argument("--dataset", required=True)
     study_options(sub)
+
+    sub = command("stability", stability, f"Write {STABILITY_RECORDS} from the claims of other conditions.")
+    sub.add_argument("folders", nargs="+", type=path, metavar="FOLDER", help="results folders, named after conditions")
 
     sub = command("report", report, "Write one HTML file with every table and figure, even of an unfinished study.")
     study_options(sub, settings=False)
@@ -423,6 +426,13 @@ def cost(dataset: str, config: Path, settings: dict[str, Any] | None, results: P
     study, results, data = studied(None if settings else config, results, data)
     study = settings or study
     print(measure_costs(study, load(data / dataset), results, set_up_torch(study["device"])))
+
+
+def stability(folders: list[Path]) -> None:
+    """Join the claims tables of several results folders."""
+    from pmrl.reporting import stability as record
+
+    record.adopt(folders, ROOT / STABILITY_RECORDS)
 
 
 def report(config: Path, results: Path | None, data: Path | None) -> None:

@@ -116,6 +116,18 @@ def seed_means(records: pd.DataFrame, wanted: pd.DataFrame, keys: Sequence[str])
     return runs[runs["measured"] == runs["expected"]].drop(columns=["measured", "expected"])
 
 
+def clean_anchor_recalls(results: Results) -> pd.DataFrame:
+    """Recall@1 on clean data between the anchor and all others, by the own and the final scores."""
+    records = results.records
+    chosen = records["metric"].eq("recall@1") & records["corruption"].eq(CLEAN) & records["score"].ne(COSINE)
+    sides = [
+        (dataset, *pair)
+        for dataset in results.datasets
+        for pair in (results.sides(dataset), results.sides(dataset)[::-1])
+    ]
+    return records[chosen].merge(pd.DataFrame(sides, columns=["dataset", "query", "gallery"]))
+
+
 def clean_recalls(results: Results) -> pd.DataFrame:
     """Recall@1 on clean data, without re-ranking, of all tasks and scores."""
     records = results.records
