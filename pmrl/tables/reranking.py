@@ -21,14 +21,14 @@ TEST_TITLE = "test"
 
 
 def build(results: Results) -> pd.DataFrame:
-    """Mean recall per run (without its seed), split and candidate, with ``chosen``: whether it is the headline."""
+    """Mean recall per run (without its seed), split and candidate, its ``title``, and whether it is the headline."""
     parts = [final_scores.recalls(results.of_split(split)).assign(split=split) for split in SPLITS]
     parts.append(final_scores.recalls(clean_anchor_recalls(results)).assign(split=TEST_TITLE))
     frame = pd.concat(parts, ignore_index=True)
     runs = frame[final_scores.RUN].itertuples(index=False, name=None)
     scorings = list(frame[["score", "reranked"]].itertuples(index=False, name=None))
     chosen = [results.final_scores.get(run) == scoring for run, scoring in zip(runs, scorings, strict=True)]
-    return frame.assign(chosen=chosen)
+    return frame.assign(chosen=chosen, title=[final_scores.TITLES[scoring] for scoring in scorings])
 
 
 def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
