@@ -14,6 +14,7 @@ from pmrl.reporting.statistics import (
     area_under,
     compare,
     degrees_of_freedom,
+    detectable,
     draws,
     holm,
     paired_bootstrap,
@@ -211,3 +212,17 @@ def test_draws_in_blocks_are_those_of_one_draw(size, monkeypatch):
         np.testing.assert_array_equal(draws(purpose, size), expected)
     values = np.random.default_rng(0).normal(size=(3, size))
     np.testing.assert_allclose(weighted_sums(purpose, values), expected @ values.T, atol=1e-9)
+
+
+def test_a_detectable_effect_is_detected_in_four_of_five_experiments():
+    """Simulated: t-tests of n normal values whose mean is the effect that `detectable` names."""
+    n, alpha, generator = 6, 0.02, np.random.default_rng(0)
+    error = 1 / np.sqrt(n)
+    effect = float(detectable(np.array([error]), np.array([n - 1]), alpha)[0])
+    samples = generator.normal(effect, 1, size=(20_000, n))
+    p = stats.ttest_1samp(samples, 0, axis=1).pvalue
+    assert np.mean(p < alpha) == pytest.approx(0.8, abs=0.06), "the non-central t differs a little from the sum of two"
+
+
+def test_nothing_is_detectable_without_degrees_of_freedom():
+    assert np.isnan(detectable(np.array([1.0, np.nan]), np.array([0, 5]), 0.05)).all()
