@@ -9,7 +9,7 @@ from example_data import synthetic_dataset
 from torch import nn
 from torch.nn import functional
 
-from pmrl.method.embeddings import Batch
+from pmrl.method.embeddings import Batch, Lazy
 from pmrl.method.encoders import TwoLayerEncoders
 from pmrl.method.heads import Attention
 from pmrl.method.networks import Network
@@ -116,3 +116,18 @@ def test_layers_per_modality_start_like_linear_layers():
     for values, reference in ((layer.weight, plain.weight), (layer.bias, plain.bias)):
         assert values.abs().max() <= 400**-0.5
         torch.testing.assert_close(values.std(), reference.std(), rtol=0.1, atol=0)
+
+
+def test_lazy_tensors_are_computed_once_and_only_those_that_are_read():
+    computed = []
+
+    def double(name, x):
+        computed.append(name)
+        return 2 * x
+
+    lazy = Lazy({"a": torch.ones(2), "b": torch.ones(3), "c": torch.ones(1)}, double, ["b", "a"])
+    assert list(lazy) == ["b", "a"] and len(lazy) == 2 and not computed
+    assert torch.equal(lazy["a"], 2 * torch.ones(2)) and lazy["a"] is lazy["a"]
+    assert computed == ["a"]
+    with pytest.raises(KeyError):
+        lazy["c"]
