@@ -16,9 +16,9 @@ class NetworkSettings:
     """Sizes of the shared networks; the keys of ``network:`` in the config."""
 
     encoder: str = "linear"
-    dimension: int = 128
+    dimension: int = 256
     hidden: int = 256
     width: int = 64
     layers: int = 1
     attention_heads: int = 4
-    dropout: float = 0.1
+    dropout: float = 0.0
