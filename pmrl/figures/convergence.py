@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from pmrl.records import FOUNDATION, PAIRS
 from pmrl.reporting import style
-from pmrl.reporting.calibration import BASE, DOUBLE, HALF, RECORDS, records
+from pmrl.reporting.calibration import BASE, DOUBLE, HALF, records
 from pmrl.reporting.results import Results
 
-READS = ("methods", "stores", RECORDS)
+READS = ("methods", "stores", "config/calibration_records.csv")
 
 
 def draw(results: Results) -> Figure:
