@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pmrl.records import FOUNDATION
+from pmrl.records import CONTINUED, FOUNDATION
 from pmrl.reporting.calibration import BASE, MEASURES, records
 from pmrl.reporting.results import Results
 
@@ -27,7 +27,7 @@ def build(results: Results) -> pd.DataFrame:
         return pd.DataFrame(columns=["setting", "steps", "measure", "dataset", "mean", "difference"])
     common = table.groupby("seed")["setting"].nunique()
     table = table[table["seed"].isin(common[common == common.max()].index) & table["method"].ne(FOUNDATION)]
-    steps = table["foundation"].astype(str) + " + " + table["continued"].astype(str)
+    steps = table[FOUNDATION].astype(str) + " + " + table[CONTINUED].astype(str)
     long = table.assign(steps=steps).melt(["setting", "steps", "dataset"], list(MEASURES), "measure", "mean")
     keys = ["setting", "steps", "measure"]
     by_dataset = long.groupby([*keys, "dataset"], sort=False)["mean"].mean().reset_index()

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pmrl.records import OWN, PRETRAIN, REGIMES, VALIDATION
+from pmrl.records import OWN, PRETRAIN, REGIMES, TEST, VALIDATION
 from pmrl.reporting import final_scores
 from pmrl.reporting.measures import clean_anchor_recalls
 from pmrl.reporting.results import Results
@@ -16,14 +16,13 @@ CAPTION = (
 )
 READS = ("methods", "records", "stores")
 TRAINED = {(OWN, False): "own score", (OWN, True): "top 50 by matching"}
-SPLITS = {PRETRAIN: "trained on", VALIDATION: "validation"}
-TEST_TITLE = "test"
+SPLITS = {PRETRAIN: "trained on", VALIDATION: VALIDATION, TEST: TEST}
 
 
 def build(results: Results) -> pd.DataFrame:
     """Mean recall per run (without its seed), split and candidate, its ``title``, and whether it is the headline."""
-    parts = [final_scores.recalls(results.of_split(split)).assign(split=split) for split in SPLITS]
-    parts.append(final_scores.recalls(clean_anchor_recalls(results)).assign(split=TEST_TITLE))
+    parts = [final_scores.recalls(results.of_split(split)).assign(split=split) for split in (PRETRAIN, VALIDATION)]
+    parts.append(final_scores.recalls(clean_anchor_recalls(results)).assign(split=TEST))
     frame = pd.concat(parts, ignore_index=True)
     runs = frame[final_scores.RUN].itertuples(index=False, name=None)
     scorings = list(frame[["score", "reranked"]].itertuples(index=False, name=None))
@@ -41,7 +40,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             continue
         cells = {(row.split, (row.score, row.reranked)): row for row in part.itertuples()}
         line = {"data set": dataset, "regime": REGIMES[regime], "method": results.label(method, variant)}
-        for split, title in {**SPLITS, TEST_TITLE: TEST_TITLE}.items():
+        for split, title in SPLITS.items():
             for scoring, name in (TRAINED if split == PRETRAIN else final_scores.TITLES).items():
                 line[f"{title}: {name}"] = _cell(cells.get((split, scoring)))
         rows.append((results.datasets.index(dataset), list(REGIMES).index(regime), order[method, variant], line))

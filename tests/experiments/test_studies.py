@@ -122,7 +122,7 @@ def test_costs_are_those_of_the_methods_own_network(make_store, tmp_path, monkey
     shared = pd.read_parquet(measure_costs(CONFIG, make_store(), tmp_path / "shared", CPU))
 
     def larger(self, dataset, settings):
-        return Network(dataset, replace(settings, dimension=3 * settings.dimension))
+        return Network(dataset, replace(settings, dimension=3 * settings.dimension, width=3 * settings.width))
 
     monkeypatch.setattr(load_method("gram"), "new_network", larger)
     own = pd.read_parquet(measure_costs(CONFIG, make_store(), tmp_path / "own", CPU))

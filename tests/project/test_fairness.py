@@ -206,12 +206,15 @@ def outcomes(monkeypatch):
     generator = np.random.default_rng(0)
 
     def outcome(self, values, seed, share, split):
-        steps = 0 if self.closed_form else round(400 * share)
+        steps = 0 if self.closed_form else round(FULL_TRAINING * share)
         pairs, anchor = generator.uniform(10, 90, 2)
         nothing = {"pairs_before": None, "anchor_before": None}
         return {"steps": steps, PAIRS: pairs, ANCHOR: anchor, "queries": 200, "problem": "", **nothing}
 
     monkeypatch.setattr(trials.Trials, "outcome", outcome)
+
+
+FULL_TRAINING = check_config({}, "config")["training"]["scratch_steps"]
 
 
 def spent(found: pd.DataFrame, column: str = "share") -> float:
