@@ -112,7 +112,7 @@ def run_description(config: Mapping[str, Any], config_file: Path, folders: Colle
         "datasets": len({run["dataset"] for run in runs}),
         "methods": len(config["methods"]),
         "seeds": config["seeds"],
-        "trials": config["tuning"]["trials"],
+        "budget": config["tuning"]["budget"],
         "runs": len(runs),
         "minutes": round(sum(run["busy_seconds"] for run in runs) / 60, 1),
         **wall_time(Path(config["results"]), files),
