@@ -41,7 +41,7 @@ from pmrl.records import (
     ZERO_SHOT,
 )
 from pmrl.seeds import derived_seed
-from pmrl.study.plan import searches, tuning_seeds, variant_values
+from pmrl.study.plan import present, searches, tuning_seeds, variant_values
 from pmrl.study.tuning import choose, criterion_values, read_records, records_file
 
 Row = dict[str, Any]
@@ -163,12 +163,12 @@ def adopt(config: dict[str, Any], results: Path, tuned: Path) -> None:
     files stay as they are.
 
     Raises:
-        UserError: a search of the config's data sets and methods has not been run.
+        UserError: a search of the config's methods on a data set that is available has not been run.
     """
     records = records_file(tuned)
     best = (read_yaml(tuned) or {}) if tuned.exists() else {}
     tables = [read_records(records)]
-    for dataset, (method, variant) in itertools.product(config["datasets"], searches(config)):
+    for dataset, (method, variant) in itertools.product(present(config), searches(config)):
         path = tuning_file(results, dataset, method, variant)
         if not path.exists():
             raise UserError(f"{path}: no such search. Run `snakemake tune --cores all` first.")

@@ -177,6 +177,6 @@ def time_summary():
     busy = busy_seconds(RESULTS, BEGAN)
     outside = max(0, 1 - busy / (total * workflow.cores))
     descriptions = [f"{RESULTS}/runs/{run}/{records.DESCRIPTION}" for run in run_folders(config)]
-    if all(os.path.getmtime(path) > BEGAN for path in descriptions):
+    if all(os.path.exists(path) and os.path.getmtime(path) > BEGAN for path in descriptions):
         write_json(Path(RESULTS, records.TIME), {"seconds": total, "cores": workflow.cores, "outside": outside})
     return f"{total:.0f} s on {workflow.cores} cores; {outside:.0%} of their time outside training and evaluation."
