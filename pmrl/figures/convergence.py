@@ -10,7 +10,7 @@ from pmrl.reporting import style
 from pmrl.reporting.calibration import BASE, DOUBLE, HALF, records
 from pmrl.reporting.results import Results
 
-READS = ("methods", "stores", "config/calibration_records.csv")
+READS = ("methods", "config/calibration_records.csv")
 
 
 def draw(results: Results) -> Figure:

@@ -13,7 +13,7 @@ CAPTION = (
     "doubling changes it by at most one point, or 5 % of it. Means over seeds that the study does not use. All "
     "numbers are ours."
 )
-READS = ("methods", "stores", "config/calibration_records.csv")
+READS = ("methods", "config/calibration_records.csv")
 POINTS, SHARE = 1.0, 0.05  # the largest change by doubling that counts as a plateau
 
 

@@ -114,7 +114,7 @@ def test_the_manual_has_every_key_with_its_default():
         assert f"| `{key}` |" in page
         for inner in part.get("properties", {}):
             assert f"| `{key}.{inner}` |" in page
-    assert "| `training.continued_steps` | `100` |" in page and "| `cost` | none |" in page
+    assert "| `training.continued_steps` | `300` |" in page and "| `cost` | none |" in page
 
 
 def test_the_schema_is_the_only_layer_of_defaults(tmp_path):
