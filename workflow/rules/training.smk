@@ -65,8 +65,7 @@ rule sweep:
     input:
         store=f"{DATA}/{{dataset}}.checksum",
         foundation=[
-            f"{RESULTS}/runs/{{dataset}}/foundation/seed_{seed}/{records.DESCRIPTION}"
-            for seed in swept_seeds(config)
+            f"{RESULTS}/runs/{{dataset}}/foundation/seed_{seed}/{records.DESCRIPTION}" for seed in swept_seeds(config)
         ],
     output:
         f"{RESULTS}/sweep/{{dataset}}.parquet",
