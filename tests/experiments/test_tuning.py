@@ -9,12 +9,13 @@ from trials import around, rows
 
 from pmrl.errors import UserError
 from pmrl.experiments import trials, tune
-from pmrl.method.base import load_method
+from pmrl.method.base import Method, load_method
 from pmrl.study.config import check_config
 from pmrl.study.tuning import choose, read_records
 from pmrl.training.loop import Diverged
 
 CPU = torch.device("cpu")
+DEFAULT_RATE = Method.Hyperparameters().learning_rate
 CONFIG = check_config(
     {
         "network": {"dimension": 8, "hidden": 8, "width": 8, "attention_heads": 2},
@@ -159,12 +160,12 @@ def broken(monkeypatch, sound):
 
 
 def test_a_training_that_diverges_counts_as_nothing_and_says_so(make_store, tmp_path, monkeypatch):
-    broken(monkeypatch, [1e-3])
+    broken(monkeypatch, [DEFAULT_RATE])
     config = {**CONFIG, "tuning": {**CONFIG["tuning"], "budget": 6}}
     table = read_records(tune.tune(config, make_store(), "gram", "main", tmp_path, CPU))
     failed = table["problem"].ne("")
     assert failed.any() and (table.loc[failed, ["pairs", "anchor"]] == 0).all(axis=None)
-    assert (failed == table["learning_rate"].ne(1e-3)).all()
+    assert (failed == table["learning_rate"].ne(DEFAULT_RATE)).all()
     assert not failed[table["phase"].eq("final")].any(), "a candidate that diverged is no finalist"
 
 
