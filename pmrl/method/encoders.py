@@ -36,7 +36,7 @@ class Encoders(nn.Module):
 
     def project(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Vectors (modalities, batch, dimension), not yet normalised, and leading tokens (modalities, batch, width)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not define project(batch)")
 
     def forward(self, batch: Batch) -> tuple[dict[str, Tensor], Mapping[str, Tensor]]:
         """Unit vectors (batch, dimension) and tokens (batch, 1 + tokens, width) by modality; both zero where absent."""

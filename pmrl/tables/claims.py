@@ -1,6 +1,6 @@
 """Which of the paper's claims hold here: one test per claim and data set, judged by the rules of config/claims.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,8 @@ READS = ("records", "ranks", "contributions", "curves", "stores", "config/claims
 RULES, STABILITY_RECORDS = ROOT / "config" / "claims.yaml", ROOT / "config" / "stability.csv"
 OVERALL = "overall"
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, UNSTABLE = "reproduced", "not reproduced", "inconclusive", "unstable"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, UNSTABLE)
+DECIDED = (REPRODUCED, NOT_REPRODUCED)
+VERDICTS = (*DECIDED, INCONCLUSIVE, UNSTABLE)
 TEXT_AUDIO, STABILITY, RERANKING = "text_audio", "gradient_variation", "reranking"
 AGGREGATION, NOISE_NOTICED, GAP = "aggregation", "noise_noticed", "modality_gap"
 # Measures whose sides name a score, too: "pmrl by own".
@@ -92,8 +93,8 @@ def build(results: Results) -> pd.DataFrame:
     frame = pd.concat([corrected(family, rules["alpha"]) for _, family in frame.groupby(of_ours(frame), sort=False)])
     frame = frame.sort_index()
     frame["here"] = [verdict(row, rules) for row in frame.to_dict("records")]
-    frame["turns"] = turns(frame)
-    decided = frame["here"].isin([REPRODUCED, NOT_REPRODUCED])
+    frame = frame.join(elsewhere(frame))
+    decided = frame["here"].isin(DECIDED)
     return frame.assign(verdict=frame["here"].mask(decided & frame["turns"].ne(""), UNSTABLE))
 
 
@@ -109,21 +110,29 @@ def corrected(family: pd.DataFrame, alpha: float) -> pd.DataFrame:
     return family.assign(p_holm=holm(family["p"].to_numpy(dtype=float)), visible=visible)
 
 
-def turns(frame: pd.DataFrame) -> list[str]:
-    """Per row, under which other conditions the verdict is another one; empty where it is the same or not recorded.
+def elsewhere(frame: pd.DataFrame) -> pd.DataFrame:
+    """Per row, the other conditions of `make stability` under which its verdict turns, and those that leave it open.
 
-    The conditions are those of `make stability`: double steps, other seeds, other heads, another foundation.
+    A verdict turns where another condition decides otherwise. A condition that decides nothing, for instance with fewer
+    seeds, does not contradict it.
+
+    Returns:
+        Columns ``turns`` and ``open``, names separated by commas; empty where there are none or nothing is recorded.
     """
-    if not STABILITY_RECORDS.exists():
-        return [""] * len(frame)
-    recorded = pd.read_csv(STABILITY_RECORDS, keep_default_na=False)
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    recorded = pd.read_csv(STABILITY_RECORDS, keep_default_na=False) if STABILITY_RECORDS.exists() else pd.DataFrame()
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in recorded.itertuples():
-        found.setdefault((row.claim, row.dataset), {})[row.condition] = row.verdict
-    return [
-        ", ".join(condition for condition, other in found.get((claim, dataset), {}).items() if other not in ("", own))
-        for claim, dataset, own in frame[["claim", "dataset", "here"]].itertuples(index=False, name=None)
-    ]
+        found.setdefault((row.claim, row.dataset), []).append((row.condition, row.verdict))
+
+    def conditions(row: pd.Series, verdicts: Collection[str]) -> str:
+        others = found.get((row["claim"], row["dataset"]), [])
+        return ", ".join(name for name, other in others if other in verdicts and other != row["here"])
+
+    columns = {"turns": DECIDED, "open": (INCONCLUSIVE,)}
+    return pd.DataFrame(
+        {name: [conditions(row, wanted) for _, row in frame.iterrows()] for name, wanted in columns.items()},
+        index=frame.index,
+    )
 
 
 def test(parts: list[pd.DataFrame]) -> Comparison:
@@ -162,6 +171,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
             "seeds": str(row.n) if row.n else "–",
             "verdict": _bold(row),
             "turns with": row.turns or "–",
+            "open with": row.open or "–",
         }
         for row in frame.itertuples()
     ]
@@ -172,7 +182,7 @@ def show(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
         f"Overall: {counts}, {(overall == '').sum()} not measured.",
         "Reproduced: corrected p below alpha and a positive effect. Not reproduced: the interval excludes every effect "
         "as large as the smallest one of interest. Inconclusive: neither. Unstable: reproduced or not reproduced here, "
-        "but not under every condition of config/stability.csv (`make stability`). The rules are ours, in "
+        "and the other of the two under a condition of config/stability.csv (`make stability`). The rules are ours, in "
         "config/claims.yaml. A dash: not measured.",
     ]
     return shown

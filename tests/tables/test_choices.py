@@ -73,25 +73,27 @@ def test_a_verdict_that_another_condition_turns_is_unstable(results, tmp_path, m
     monkeypatch.setattr(claims, "STABILITY_RECORDS", tmp_path / "none.csv")
     alone = claims.build(source)
     overall = alone[alone["dataset"].eq("overall") & alone["verdict"].isin(["reproduced", "not reproduced"])]
-    kept, turned = overall["claim"].iloc[0], overall["claim"].iloc[1]
+    kept, turned, weak = overall["claim"].iloc[:3]
     own = dict(zip(overall["claim"], overall["verdict"], strict=True))
+    opposite = {"reproduced": "not reproduced", "not reproduced": "reproduced"}
     folders = [
         claims_table(tmp_path / "other_seeds", own),
-        claims_table(tmp_path / "two_layers", own | {turned: "inconclusive"}),
+        claims_table(tmp_path / "two_layers", own | {turned: opposite[own[turned]], weak: "inconclusive"}),
     ]
     record.adopt(folders, tmp_path / "stability.csv")
     monkeypatch.setattr(claims, "STABILITY_RECORDS", tmp_path / "stability.csv")
     frame = claims.build(source)
     frame = frame[frame["dataset"].eq("overall")].set_index("claim")
     assert frame.loc[turned, "verdict"] == "unstable" and frame.loc[turned, "turns"] == "two_layers"
-    assert frame.loc[kept, "verdict"] == own[kept] and frame.loc[kept, "turns"] == ""
+    assert frame.loc[kept, "verdict"] == own[kept] and frame.loc[kept, "turns"] == frame.loc[kept, "open"] == ""
+    assert frame.loc[weak, "verdict"] == own[weak] and frame.loc[weak, "open"] == "two_layers", "no contradiction"
     open_ones = alone[alone["dataset"].eq("overall") & alone["verdict"].eq("inconclusive")]["claim"]
     assert set(frame.loc[open_ones, "verdict"]) <= {"inconclusive"}, "what is open cannot turn"
     monkeypatch.setattr(stability, "ROOT", tmp_path)
     (tmp_path / "config").mkdir()
     (tmp_path / "stability.csv").rename(tmp_path / stability.RECORDS)
     shown = stability.show(stability.build(source), source).set_index("claim")
-    assert shown.loc[turned, "two layers"].startswith("inconclusive +1.0 [+0.0, +2.0]")
+    assert shown.loc[turned, "two layers"].startswith(f"{opposite[own[turned]]} +1.0 [+0.0, +2.0]")
 
 
 def test_a_condition_that_was_not_run_is_named(tmp_path):
