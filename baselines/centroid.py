@@ -12,7 +12,8 @@ modality equals its centroid, so such an instance takes no part.
 
 from torch import Tensor
 
-from pmrl.method import Embeddings, Method, Temperature, info_nce, searched
+from pmrl.losses import centroid_loss
+from pmrl.method import Embeddings, Method, Temperature, searched
 
 
 class Centroid(Method):
@@ -33,7 +34,5 @@ class Centroid(Method):
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """Mean over the modalities of the symmetric InfoNCE with the centroid."""
-        vectors, mask = embeddings.stack().transpose(0, 1), embeddings.mask()
-        logits = embeddings.centroid() @ vectors.mT / self.temperature()
-        usable = mask & (mask.sum(dim=1, keepdim=True) > 1)
-        return {"contrastive": info_nce(logits, usable.T).mean()}
+        loss = centroid_loss(embeddings.stack(), embeddings.mask(), temperature=self.temperature())
+        return {"contrastive": loss}

@@ -13,8 +13,8 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid
 
+from pmrl.losses import sigmoid_loss
 from pmrl.method import Embeddings, Method, searched
 
 
@@ -38,24 +38,5 @@ class SigmoidPairs(Method):
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """Mean of the sigmoid loss over all pairs of modalities, each over the instances that have both."""
-        vectors, mask = embeddings.stack().transpose(0, 1), embeddings.mask().T
-        first, second = torch.triu_indices(len(vectors), len(vectors), offset=1)
-        logits = self.logarithm_of_scale.exp() * (vectors[first] @ vectors[second].mT) + self.bias
-        usable = mask[first] & mask[second]
-        return {"sigmoid": sigmoid_loss(logits, usable).mean()}
-
-
-def sigmoid_loss(logits: Tensor, usable: Tensor) -> Tensor:
-    """−(1/n) Σ_ij log σ(s_ij logits_ij) over the n usable instances, in nats.
-
-    Args:
-        logits: (…, batch, batch), matched pairs on the diagonal.
-        usable: (…, batch), true where an instance takes part.
-
-    Returns:
-        (…), one loss for each pair of modalities; 0 where no instance takes part.
-    """
-    sign = 2 * torch.eye(logits.shape[-1], device=logits.device) - 1
-    pairs = usable.unsqueeze(-1) & usable.unsqueeze(-2)
-    total = -logsigmoid(sign * logits).masked_fill(~pairs, 0).sum(dim=(-2, -1))
-    return total / usable.sum(dim=-1).clamp_min(1)
+        scale, bias = self.logarithm_of_scale.exp(), self.bias
+        return {"sigmoid": sigmoid_loss(embeddings.stack(), embeddings.mask(), scale=scale, bias=bias)}

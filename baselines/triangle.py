@@ -14,15 +14,24 @@ Our extensions:
 - α is 1 by default, as its value is not in the public code, and the cosine is the mean over the others.
 """
 
-from itertools import combinations
+import functools
 
-import torch
 from torch import Tensor
 
-from pmrl.method import Card, Embeddings, Method, Temperature, info_nce, instance_matching, matchable, searched, value
-
-# A triangle of less than half this area counts as flat and has no gradient: that of the root is infinite at 0.
-FLAT = 1e-4
+from pmrl.losses import triangle_score
+from pmrl.losses.triangle import mean_area
+from pmrl.method import (
+    Card,
+    Embeddings,
+    Method,
+    Temperature,
+    info_nce,
+    instance_matching,
+    matchable,
+    one_against_several,
+    searched,
+    value,
+)
 
 
 class Triangle(Method):
@@ -62,40 +71,5 @@ class Triangle(Method):
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:
         """−area + α·cos, (queries, gallery items); one of the two sides has a single modality."""
-        if len(query.modalities) > 1:
-            return self.score(gallery, query).T
-        (corner,) = query.vectors.values()
-        others, count = gallery.stack(), gallery.mask().sum(dim=1).clamp_min(1)
-        cosine = corner @ (others.sum(dim=1) / count.unsqueeze(1)).T
-        if others.shape[1] == 1:
-            return cosine
-        cosine_weight: float = self.hyperparameters.cosine_weight
-        return cosine_weight * cosine - mean_area(corner, others)
-
-
-def mean_area(corner: Tensor, others: Tensor) -> Tensor:
-    """Area of the triangles of each corner with every two of an item's other vectors, averaged over these pairs.
-
-    All vectors are unit vectors; the zero vector of an absent modality counts as one that is orthogonal to all others.
-    With the inner products p = t·v, q = t·a and r = v·a: |u|² = 2 − 2p, |w|² = 2 − 2r and u·w = p − q − 1 + r. As
-    |u|²|w|² − (u·w)² is a small difference of large numbers where vectors agree, it is computed in double precision.
-
-    Args:
-        corner: (queries, dimension) the first corners.
-        others: (items, modalities, dimension) with at least two modalities.
-
-    Returns:
-        (queries, items) areas ≥ 0 in the type of ``corner``.
-    """
-    corner_products = torch.einsum("qd,gmd->mqg", corner.double(), others.double())
-    item_products = others.double() @ others.double().mT
-    pairs = list(combinations(range(others.shape[1]), 2))
-    areas = (area(corner_products[v], corner_products[a], item_products[:, v, a]) for v, a in pairs)
-    total = sum(areas, start=corner_products.new_zeros(()))
-    return (total / len(pairs)).to(corner.dtype)
-
-
-def area(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
-    """½√(|u|²|w|² − (u·w)²) from the inner products p = t·v, q = t·a, r = v·a of unit vectors."""
-    squared = (2 - 2 * p) * (2 - 2 * r) - (p - q - 1 + r).square()
-    return squared.clamp_min(FLAT**2).sqrt() / 2
+        score = functools.partial(triangle_score, cosine_weight=self.hyperparameters.cosine_weight)
+        return one_against_several(score, query, gallery)

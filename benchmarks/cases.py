@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from baselines.gram import volume
 from benchmarks import direct
 from pmrl import spectrum
 from pmrl.evaluation.ranks import cosine_ranks, ranks, recall
+from pmrl.losses import volume
 from pmrl.objective import alignment_loss, instance_regularization
 
 SPECTRAL, DIRECT_SPECTRAL = "PMRL's spectral terms", "PMRL's spectral terms, direct"

@@ -6,82 +6,26 @@ anchor's tokens, where the paper reads the text. Its negatives are drawn by the 
 anchor's vector and the instances' leading directions, divided by τ2.
 """
 
-import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from pmrl.method import Embeddings, Method, info_nce, instance_matching, searched, value
-from pmrl.spectral import inner_products, spectrum
-
-QUERIES_AT_ONCE = 64
-
-
-def alignment_loss(singular_values: Tensor, temperature: float, mask: Tensor | None = None) -> Tensor:
-    """L^M: cross-entropy of the logits σ_j/τ1 against the first class, in nats.
-
-    Only the singular values of present modalities enter the softmax: the trailing zero that stands for an absent
-    modality is not a direction to be suppressed. An instance with one modality, or none, has loss 0.
-
-    Args:
-        singular_values: ``(batch, modalities)``, descending, from :func:`pmrl.spectral.spectrum`.
-        temperature: τ1 > 0.
-        mask: ``(batch, modalities)``, true where a modality is present; None means that all are present.
-
-    Returns:
-        Mean over the batch of −log softmax(σ/τ1)[1], a scalar; 0 for an empty batch.
-    """
-    logits = singular_values / temperature
-    if mask is not None:
-        count = mask.bool().sum(1, keepdim=True).clamp(min=1)
-        logits = logits.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= count, -torch.inf)
-    losses = logits.logsumexp(1) - logits[:, 0]
-    return losses.sum() / max(len(losses), 1)
-
-
-def instance_regularization(direction: Tensor, temperature: float) -> Tensor:
-    """L^M′: cross-entropy of u_i·u_j/τ2 against the diagonal, in nats.
-
-    As u_i·u_i = 1 it equals the mean of log(1 + Σ_{j≠i} exp((u_i·u_j − 1)/τ2)): it drives instances apart.
-
-    Args:
-        direction: ``(batch, dimension)``, leading directions from :func:`pmrl.spectral.spectrum`.
-        temperature: τ2 > 0.
-
-    Returns:
-        Mean over the batch, a scalar; 0 for an empty batch.
-    """
-    logits = inner_products(direction) / temperature
-    target = torch.arange(len(direction), device=direction.device)
-    return cross_entropy(logits, target, reduction="sum") / max(len(direction), 1)
-
-
-def direction_contrast(z: Tensor, direction: Tensor, mask: Tensor, temperature: float) -> Tensor:
-    """InfoNCE of the vectors of each modality against the leading directions of all instances, in nats.
-
-    Not in the paper. L^M ignores signs and L^M′ does not depend on single modalities, so in training from random
-    weights neither says which instance a vector belongs to. Here each z_i^m is matched with u_i among all u_j, and
-    each u_i with z_i^m among all z_j^m.
-
-    Args:
-        z: ``(batch, modalities, dimension)`` unit vectors.
-        direction: ``(batch, dimension)``, leading directions.
-        mask: ``(batch, modalities)``, true where a modality is present.
-        temperature: > 0.
-
-    Returns:
-        Mean over modalities, a scalar.
-    """
-    logits = z.transpose(0, 1) @ direction.T / temperature
-    return info_nce(logits, mask.T).mean()
+from pmrl.losses import (
+    alignment_loss,
+    direction_contrast,
+    instance_regularization,
+    leading_direction_score,
+    singular_value_score,
+)
+from pmrl.method import Embeddings, Method, attended, instance_matching, searched, value
+from pmrl.spectral import spectrum
 
 
 class Pmrl(Method):
     """Alignment by the leading singular value.
 
     Scores: ``leading_direction`` is the cosine of the two sides' leading directions, ``centroid`` that of their
-    centroids, ``singular_value`` is σ1 of all vectors of both sides (it ignores signs, as the theory does), and
-    ``fused`` is the cosine with the fused head's vector, as in the authors' code, where PMRL's loss gives that head
-    no gradient.
+    centroids, ``singular_value`` is σ1 of all vectors of both sides (it ignores signs, as the theory does), ``fused``
+    is the cosine with the fused head's vector, as in the authors' code, where PMRL's loss gives that head no gradient,
+    and ``scalar`` is SCALAR's, see :func:`pmrl.losses.scalar_score`.
 
     A ``shift`` above 0 makes the method sign-aware (not in the paper): loss and scores use the shifted spectrum of
     :func:`pmrl.spectral.spectrum`. The scores do, because they shall rank by the direction that training spreads.
@@ -115,7 +59,9 @@ class Pmrl(Method):
         matching_weight: float = searched(0.1, 0.05, 0.3, at_least=0)
         direction_contrast_weight: float = value(0.0, at_least=0)
         shift: float = value(0.0, at_least=0, at_most=100)
-        score: str = value("leading_direction", choices=("leading_direction", "centroid", "singular_value", "fused"))
+        score: str = value(
+            "leading_direction", choices=("leading_direction", "centroid", "singular_value", "fused", "scalar")
+        )
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """The three terms over the present modalities; a term of weight 0 is left out."""
@@ -127,8 +73,7 @@ class Pmrl(Method):
             alignment = alignment_loss(singular_values, values.alignment_temperature, mask)
             terms["alignment"] = values.alignment_weight * alignment
         if values.regularization_weight:
-            nonzero_directions = direction[mask.any(dim=1)]
-            regularization = instance_regularization(nonzero_directions, values.instance_temperature)
+            regularization = instance_regularization(direction, values.instance_temperature, mask.any(dim=1))
             terms["regularization"] = values.regularization_weight * regularization
         if values.direction_contrast_weight:
             contrast = direction_contrast(embeddings.stack(), direction, mask, values.instance_temperature)
@@ -143,46 +88,30 @@ class Pmrl(Method):
         return SCORES[self.hyperparameters.score](query, gallery, self.hyperparameters.shift)
 
 
-def leading_direction_score(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
-    """Cosine of the two sides' leading directions u1."""
-    return query.leading_direction(shift) @ gallery.leading_direction(shift).T
+def _leading_direction(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
+    return leading_direction_score(query.stack(), gallery.stack(), query.mask(), gallery.mask(), shift)
 
 
-def centroid_score(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:
-    """Cosine of the two sides' centroids."""
+def _centroid(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:
     return query.centroid() @ gallery.centroid().T
 
 
-def singular_value_score(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
-    """σ1 of the vectors of both sides together, for every pair."""
-    return torch.cat([_pair_values(query.rows(slice(i, i + QUERIES_AT_ONCE)), gallery, shift) for i in _starts(query)])
+def _singular_value(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
+    return singular_value_score(query.stack(), gallery.stack(), query.mask(), gallery.mask(), shift)
 
 
-def _starts(query: Embeddings) -> range:
-    return range(0, len(query), QUERIES_AT_ONCE)
-
-
-def _pair_values(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
-    vectors, mask = _joined(query.stack(), gallery.stack()), _joined(query.mask(), gallery.mask())
-    return spectrum(vectors, mask, shift).singular_values[:, 0].view(len(query), len(gallery))
-
-
-def _joined(queries: Tensor, gallery: Tensor) -> Tensor:
-    """What belongs to the modalities of both sides, (pairs, modalities, …), for every pair of a query and an item."""
-    shape = len(queries), len(gallery)
-    first = queries.unsqueeze(1).expand(*shape, *queries.shape[1:])
-    second = gallery.unsqueeze(0).expand(*shape, *gallery.shape[1:])
-    return torch.cat([first, second], dim=2).flatten(0, 1)
-
-
-def fused_score(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:
-    """Cosine of the fused head's vector with the single modality on the other side."""
+def _fused(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:
     return query.side_vector() @ gallery.side_vector().T
 
 
+def _scalar(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:
+    return attended(query, gallery)
+
+
 SCORES = {
-    "leading_direction": leading_direction_score,
-    "centroid": centroid_score,
-    "singular_value": singular_value_score,
-    "fused": fused_score,
+    "leading_direction": _leading_direction,
+    "centroid": _centroid,
+    "singular_value": _singular_value,
+    "fused": _fused,
+    "scalar": _scalar,
 }

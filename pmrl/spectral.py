@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize, pad
 
+from pmrl.eigen import symmetric_eigen
 from pmrl.errors import ArgumentError
 
 # All thresholds follow the rounding of float32, the type that vectors are trained in, even for float64 input.
@@ -72,10 +72,11 @@ def spectrum(z: Tensor, mask: Tensor | None = None, shift: float = 0.0) -> Spect
         >>> singular_values, direction = spectrum(z)
     """
     _check(z, mask, shift)
-    vectors = _lifted(widen(z), shift) if shift else widen(z)
+    vectors = lifted(widen(z), shift) if shift else widen(z)
     if mask is not None:
         vectors = vectors.masked_fill(~mask.bool()[..., None], 0)
-    singular_values, direction = _Spectrum.apply(vectors)  # type: ignore[no-untyped-call]
+    require_finite(vectors)
+    singular_values, direction, *_ = _Spectrum.apply(vectors)  # type: ignore[no-untyped-call]
     result = Spectrum(singular_values, _lowered(direction) if shift else direction)
     if torch.is_autocast_enabled(z.device.type):
         return result
@@ -90,6 +91,32 @@ def inner_products(vectors: Tensor) -> Tensor:
     """
     products: Tensor = _InnerProducts.apply(widen(vectors))  # type: ignore[no-untyped-call]
     return products
+
+
+def first_order(gradient: Tensor, name: str) -> Tensor:
+    """A gradient that refuses to be differentiated again, by the name of what it is the gradient of."""
+    result: Tensor = _FirstOrder.apply(gradient, name)  # type: ignore[no-untyped-call]
+    return result
+
+
+def values_can_be_read(tensor: Tensor) -> bool:
+    """Whether Python may look at values: on the CPU, in plain PyTorch.
+
+    Elsewhere that would wait for the device, break the graph of ``torch.compile`` and ``torch.export``, or fail under
+    ``torch.func.vmap``. Values that are not finite then give results that are not.
+    """
+    traced = torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return tensor.device.type == "cpu" and not traced
+
+
+def require_finite(z: Tensor) -> None:
+    """Check that the squares of modality vectors (batch, modalities, dimension) are finite, where values can be read.
+
+    Raises:
+        ArgumentError: naming the first instance and modality.
+    """
+    if values_can_be_read(z) and not z.detach().double().square().sum().isfinite():
+        raise ArgumentError(_describe_non_finite(z))
 
 
 def widen(tensor: Tensor) -> Tensor:
@@ -109,18 +136,11 @@ def gram_factors(z: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Singular values ``(batch, modalities)``, descending, and right singular vectors
         ``(batch, modalities, modalities)``, one per column; both float64.
-
-    Raises:
-        ArgumentError: a value is not finite; the message names the first instance and modality.
     """
     double = z.double()
-    gram = double @ double.mT
-    if not gram.isfinite().all():
-        raise ArgumentError(_describe_non_finite(z))
-    eigenvalues, vectors = torch.linalg.eigh(gram)
-    noise = 4 * z.shape[1] * torch.finfo(torch.float64).eps * eigenvalues[:, -1:]
-    eigenvalues = eigenvalues.masked_fill(eigenvalues <= noise, 0)
-    return eigenvalues.flip(-1).sqrt(), vectors.flip(-1)
+    eigenvalues, vectors = symmetric_eigen(double @ double.mT)
+    noise = 4 * z.shape[1] * torch.finfo(torch.float64).eps * eigenvalues[:, :1]
+    return eigenvalues.masked_fill(eigenvalues <= noise, 0).sqrt(), vectors
 
 
 def safe_reciprocal(singular_values: Tensor) -> Tensor:
@@ -147,19 +167,25 @@ class _Spectrum(torch.autograd.Function):
       there, rounding the input turns u1 by √ε or more. So the norm of the gradient is at most (1 + 2/√ε)|h|/σ1.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, z: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         with torch.autocast(z.device.type, enabled=False):
             singular_values, vectors = gram_factors(z)
             vectors = _oriented(singular_values, vectors)
             loading = vectors[..., 0] * safe_reciprocal(singular_values)[..., :1]
             direction = (loading.to(z.dtype)[:, None, :] @ z)[:, 0]
-        ctx.save_for_backward(z, singular_values, vectors)
-        return singular_values.to(z.dtype), direction
+        return singular_values.to(z.dtype, copy=True), direction, singular_values, vectors
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, values_gradient: Tensor, direction_gradient: Tensor) -> Tensor:
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        *_, singular_values, vectors = output
+        ctx.mark_non_differentiable(singular_values, vectors)
+        ctx.save_for_backward(*inputs, singular_values, vectors)
+
+    @staticmethod
+    def backward(ctx: Any, values_gradient: Tensor, direction_gradient: Tensor, *_: Tensor) -> Tensor:
         z, singular_values, vectors = ctx.saved_tensors
         with torch.autocast(z.device.type, enabled=False):
             reciprocal = safe_reciprocal(singular_values)
@@ -168,21 +194,22 @@ class _Spectrum(torch.autograd.Function):
             products = torch.einsum("bkd,bd->bk", z, direction_gradient).to(vectors.dtype)
             products = torch.einsum("bkj,bk->bj", vectors, products)
             # Σ_{j>1} p_j v_j/(σ1² − σ_j²), with half of the term −u1 u1ᵀh v1ᵀ/σ1: the sum below has it twice
-            weights = products * _inverse_gaps(singular_values)
-            weights[..., 0] = -products[..., 0] * inverse[..., 0] ** 2 / 2
+            first = -products[..., :1] * inverse**2 / 2
+            weights = torch.cat([first, (products * _inverse_gaps(singular_values))[..., 1:]], dim=-1)
             turn = torch.einsum("bkj,bj->bk", vectors, weights) * inverse
             # every term but h v1ᵀ/σ1 is a k×k matrix times the vectors
             mixing = (vectors * (values_gradient * reciprocal)[..., None, :]) @ vectors.mT
-            mixing += leading[..., :, None] * turn[..., None, :] + turn[..., :, None] * leading[..., None, :]
+            turned = leading[..., :, None] * turn[..., None, :]
+            mixing = mixing + turned + turned.mT
             outer = (leading * inverse).to(z.dtype)[..., None] * direction_gradient[..., None, :]
-            gradient: Tensor = outer.baddbmm_(mixing.to(z.dtype), z)
-        return gradient
+            gradient = torch.baddbmm(outer, mixing.to(z.dtype), z)
+        return first_order(gradient, "spectrum")
 
 
-def _lifted(z: Tensor, shift: float) -> Tensor:
+def lifted(z: Tensor, shift: float) -> Tensor:
     """The unit vectors (z; c)/√(1 + c²), ``(batch, modalities, dimension + 1)``."""
-    lifted: Tensor = pad(z, (0, 1), value=shift) / (1 + shift**2) ** 0.5
-    return lifted
+    result: Tensor = pad(z, (0, 1), value=shift) / (1 + shift**2) ** 0.5
+    return result
 
 
 def _lowered(direction: Tensor) -> Tensor:
@@ -198,19 +225,43 @@ def _lowered(direction: Tensor) -> Tensor:
 class _InnerProducts(torch.autograd.Function):
     """Z Zᵀ with rows as vectors; for an incoming gradient H that of Z is (H + Hᵀ) Z."""
 
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor) -> Tensor:
-        ctx.save_for_backward(vectors)
-        with torch.autocast(vectors.device.type, enabled=False):
-            return vectors @ vectors.T
+    generate_vmap_rule = True
 
     @staticmethod
-    @once_differentiable
+    def forward(vectors: Tensor) -> Tensor:
+        with torch.autocast(vectors.device.type, enabled=False):
+            return vectors @ vectors.mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], _: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (vectors,) = ctx.saved_tensors
         with torch.autocast(vectors.device.type, enabled=False):
-            vectors_gradient: Tensor = (gradient + gradient.T) @ vectors
-        return vectors_gradient
+            return first_order((gradient + gradient.mT) @ vectors, "inner_products")
+
+
+class _FirstOrder(torch.autograd.Function):
+    """The identity, whose own derivatives are refused."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(gradient: Tensor, _: str) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, str], _: Tensor) -> None:
+        ctx.name = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor, None]:
+        raise ArgumentError(
+            f"{ctx.name}: gradients are first-order only, and a second derivative was asked for (create_graph=True, or "
+            "a Hessian). Detach the first gradient, or compute second derivatives by finite differences."
+        )
 
 
 def _oriented(singular_values: Tensor, vectors: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def trained(
     method = new_method(run, name, values)
     network = new_network(run, method)
     if start is not None and not method.closed_form:
-        network.load_state_dict(start)
+        method.start_from(network, start)
     train_stage(network, method, run.dataset, run.stage(stage), run.seed, run.device)
     return network, method
 

@@ -24,13 +24,14 @@ from pmrl import provenance
 from pmrl.data.dataset import Dataset
 from pmrl.discovery import method_file
 from pmrl.errors import UserError
+from pmrl.experiments.run import network_of
 from pmrl.experiments.stopwatch import median_seconds, peak_bytes
 from pmrl.files import read_json, replacing, write_json
-from pmrl.method import Batch, Method, Network, NetworkSettings
+from pmrl.method import Batch, Method, Network
 from pmrl.method.base import blaming, build_method, is_supported, load_method
 from pmrl.progress import progress
 from pmrl.records import COLUMNS, PRETRAIN, TABLES
-from pmrl.training.loop import check_finite
+from pmrl.training.loop import About, check_finite, embedded
 
 ROUNDS = 15
 
@@ -101,9 +102,7 @@ def costs(config: dict[str, Any], dataset: Dataset, names: list[str], device: to
                 continue
             torch.manual_seed(0)
             method = build_method(name, {})
-            with blaming(method, "new_network"):
-                network = method.new_network(dataset, NetworkSettings(**config["network"])).to(device)
-            method.to(device)  # new_network may have given it parameters
+            network = network_of(method, dataset, config["network"], device)
             step = training_step(network, method, batch)
             step()
         except UserError as error:
@@ -130,9 +129,12 @@ def training_step(network: Network, method: Method, batch: Batch) -> Callable[[]
     parameters = [*network.parameters(), *method.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 
+    rows = torch.arange(len(batch), device=next(network.parameters()).device)
+    about = About(rows, rows)
+
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        embeddings = network(batch)
+        embeddings = embedded(network, network.standardize(batch), rows, about, method)
         with blaming(method, "loss"):
             check_finite(method.loss(embeddings), method, 0).backward()
         optimizer.step()

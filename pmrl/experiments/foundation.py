@@ -15,7 +15,7 @@ from pmrl.method import Method, Network
 from pmrl.method.base import is_supported
 from pmrl.method.networks import embed
 from pmrl.records import FOUNDATION, INSIDE_FOLDS, MAIN, TEST
-from pmrl.training.checkpoints import load_checkpoint, read_fingerprint
+from pmrl.training.checkpoints import read_fingerprint, start_network
 
 
 def run_foundation(run: Run) -> None:
@@ -58,8 +58,8 @@ def foundation_of(run: Run) -> Run:
     return Run(run.dataset, FOUNDATION, MAIN, run.settings["foundation"], run.seed, run.results, run.device)
 
 
-def load_foundation(base: Run, network: Network) -> str:
-    """Load the weights of the foundation ``base`` into ``network`` and return their fingerprint.
+def load_foundation(base: Run, network: Network, continued: Method) -> str:
+    """Let the ``continued`` method start its network from the foundation ``base``; return the weights' fingerprint.
 
     Raises:
         UserError: the foundation is missing or was trained with other data, settings, code, torch or kind of device.
@@ -73,5 +73,5 @@ def load_foundation(base: Run, network: Network) -> str:
             f"device than now (torch {torch.__version__}, {base.device.type}). Delete the folder {base.folder} and run "
             "snakemake again, which trains the foundation and everything that continues from it again."
         )
-    load_checkpoint(path, network, None, base.device)
+    start_network(path, network, continued, base.device)
     return expected

@@ -16,7 +16,7 @@ import torch
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.evaluation.identity import Identity
-from pmrl.method import Batch, Method, Network, NetworkSettings
+from pmrl.method import Batch, Method, Network, NetworkSettings, Sizes
 from pmrl.method.base import blaming, build_method
 from pmrl.records import CONTINUED, FINE_TUNED, FOUNDATION, MAIN, PRETRAIN, SCRATCH, TRAIN, ZERO_SHOT
 from pmrl.seeds import derived_seed
@@ -121,9 +121,17 @@ def new_network(run: Run, method: Method) -> Network:
     Parameters that the method makes for itself at this point move to the run's device, too.
     """
     seed_draws("weights", run.dataset.card.name, run.seed)
+    return network_of(method, run.dataset, run.settings["network"], run.device)
+
+
+def network_of(method: Method, dataset: Dataset, settings: dict[str, Any], device: torch.device) -> Network:
+    """A method's untrained network; what the method makes for itself with it moves to the device, too."""
+    sizes = NetworkSettings(**settings)
     with blaming(method, "new_network"):
-        network = method.new_network(run.dataset, NetworkSettings(**run.settings["network"])).to(run.device)
-    method.to(run.device)
+        network = method.new_network(dataset, sizes).to(device)
+    with blaming(method, "setup"):
+        method.setup(Sizes.of(dataset, sizes), network)
+    method.to(device)
     return network
 
 

@@ -87,7 +87,7 @@ def judge(foundation: Run, values: dict[str, Any]) -> float:
         train_foundation(foundation)
     method = build_method(PROPOSED, values).to(foundation.device)
     network = new_network(foundation, method)
-    load_foundation(foundation, network)
+    load_foundation(foundation, network, method)
     stage = foundation.stage(CONTINUED)
     train_stage(network, method, foundation.dataset, stage, foundation.seed, foundation.device)
     embeddings = embed(network, foundation.batch(TEST))

@@ -76,7 +76,7 @@ def train(run: Run, stage: Stage, before: Trained | None = None) -> Trained:
     method = new_method(run, run.method, run.settings["hyperparameters"])
     network = new_network(run, method)
     needs_no_foundation = method.closed_form or stage.name == SCRATCH
-    start = RANDOM_WEIGHTS if needs_no_foundation else load_foundation(foundation_of(run), network)
+    start = RANDOM_WEIGHTS if needs_no_foundation else load_foundation(foundation_of(run), network, method)
     return train_or_resume(run, stage, network, run.method, method, start)
 
 

@@ -21,7 +21,7 @@ from pmrl.method.base import load_method
 from pmrl.method.networks import embed
 from pmrl.records import ANCHOR, FOUNDATION, MAIN, OWN, PAIRS, VALIDATION, ZERO_SHOT
 from pmrl.study.plan import foundation_settings
-from pmrl.training.checkpoints import load_checkpoint
+from pmrl.training.checkpoints import start_network
 from pmrl.training.loop import Diverged, Stage, train_stage
 
 Outcome = dict[str, Any]
@@ -115,7 +115,7 @@ class Trials:
         """The network and method at the end of the stage."""
         network = new_network(base, method)
         if self.regime == ZERO_SHOT and not self.closed_form:
-            load_checkpoint(base.folder / f"{FOUNDATION}.safetensors", network, None, base.device)
+            start_network(base.folder / f"{FOUNDATION}.safetensors", network, method, base.device)
         train_stage(network, method, self.dataset, stage, base.seed, self.device)
         return network, method
 

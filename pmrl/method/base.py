@@ -9,24 +9,27 @@ import dataclasses
 import importlib
 import inspect
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from pmrl.discovery import ROOT, method_file
 from pmrl.errors import UserError
+from pmrl.method.steps import Step
 from pmrl.ranges import Range, fitted
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Card, Dataset
     from pmrl.method.embeddings import Batch, Embeddings
     from pmrl.method.networks import Network
-    from pmrl.method.sizes import NetworkSettings
+    from pmrl.method.sizes import NetworkSettings, Sizes
+    from pmrl.method.steps import ParameterGroup
 
+ADAM_BETAS = (0.9, 0.98)
 # Modules that baselines of version 0.1 imported; pmrl.method now exports their names.
 MOVED = ("pmrl.contrastive", "pmrl.matching", "pmrl.networks")
 
@@ -74,11 +77,13 @@ class Method(nn.Module):
             label_smoothing: float = value(0.1, at_least=0, below=1)
 
     A method's own learnable parameters, such as a temperature, are ordinary ``nn.Parameter`` objects, made in
-    ``__init__``, or in ``new_network`` if their sizes depend on the data set. State that is no parameter is a buffer.
+    ``__init__``, or in ``setup`` if their sizes depend on the data set. State that is no parameter is a buffer. All
+    other hooks are optional; docs/adding_a_baseline.md says which need is met by what, and who calls what when.
 
     A method with ``closed_form = True`` is not trained by gradients: ``fit`` is called once, on a new network, instead
     of the training loop, and neither ``loss`` nor the foundation is used. A method with ``learns = False`` is a
-    yardstick that is expected to score no better than an untrained network.
+    yardstick that is expected to score no better than an untrained network. ``wants`` names what ``loss`` needs of the
+    batch beside its embeddings: ``features``, ``labels``, ``ids``. ``step`` says where training stands, and logs.
 
     Args:
         hyperparameters: an instance of the class's ``Hyperparameters``.
@@ -89,6 +94,7 @@ class Method(nn.Module):
     color: ClassVar[str]
     closed_form: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    wants: ClassVar[tuple[str, ...]] = ()
 
     @dataclass(frozen=True)
     class Hyperparameters:
@@ -114,6 +120,7 @@ class Method(nn.Module):
     def __init__(self, hyperparameters: Any) -> None:
         super().__init__()
         self.hyperparameters: Any = hyperparameters
+        self.step = Step()
 
     @classmethod
     def search_grids(cls) -> dict[str, tuple[Any, ...]]:
@@ -128,13 +135,41 @@ class Method(nn.Module):
         return True, ""
 
     def new_network(self, dataset: Dataset, settings: NetworkSettings) -> Network:
-        """An untrained network; a method overrides this for encoders of its own or parameters of the data's sizes.
+        """An untrained network; a method overrides this for encoders of its own.
 
         It is called once for each method, before training and before a checkpoint is loaded.
         """
         from pmrl.method.networks import Network
 
         return Network(dataset, settings)
+
+    def setup(self, sizes: Sizes, network: Network) -> None:
+        """Make parameters and buffers whose sizes depend on the data set, or that copy those of the network.
+
+        It is called once, right after ``new_network``.
+        """
+
+    def start_from(self, network: Network, weights: dict[str, Tensor]) -> None:
+        """Load the foundation's weights into the network; a method overrides this for encoders of its own.
+
+        Raises:
+            RuntimeError: the weights do not fit.
+        """
+        network.load_state_dict(weights)
+
+    def begin_stage(self, network: Network, examples: Batch) -> None:
+        """Called before the first step of each stage, with all its standardised training instances."""
+
+    def parameter_groups(self, network: Network) -> Sequence[ParameterGroup]:
+        """Parameters that train otherwise than the rest, for instance faster; each parameter in one group at most."""
+        return ()
+
+    def new_optimizer(self, groups: list[dict[str, Any]]) -> optim.Optimizer:
+        """The optimiser of parameter groups that hold ``params``, ``lr`` and ``weight_decay``: AdamW."""
+        return optim.AdamW(groups, betas=ADAM_BETAS, fused=True)
+
+    def after_step(self, network: Network) -> None:
+        """Called after each update of the parameters, for instance for a momentum teacher."""
 
     def fit(self, network: Network, examples: Batch) -> None:
         """Set the network's weights from all training examples at once; for closed-form methods."""
@@ -145,7 +180,7 @@ class Method(nn.Module):
         return getattr(self.hyperparameters, "matching_weight", 0.0) > 0
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
-        """Named scalar terms, already weighted; training minimises their sum."""
+        """Named scalar terms, already weighted; training minimises their sum. ``self.step`` says where training is."""
         raise TypeError(f"{type(self).__name__} does not define loss(embeddings)")
 
     def score(self, query: Embeddings, gallery: Embeddings) -> Tensor:

@@ -118,6 +118,9 @@ class Embeddings:
         lengths: (batch,) how many tokens of each modality after the first are not padding.
         anchor: the modality that anchored methods contrast with the others, as named by the data card.
         heads: the network's fused and matching heads.
+        features: the standardised features that were embedded; while training, for methods that want them.
+        labels: (batch,) the number of each item's label, −1 where it has none; while training, as wanted.
+        ids: (batch,) the number of each item's instance in the data set; while training, as wanted.
     """
 
     vectors: dict[str, Tensor]
@@ -126,6 +129,9 @@ class Embeddings:
     lengths: dict[str, Tensor]
     anchor: str
     heads: JointHeads
+    features: Batch | None = None
+    labels: Tensor | None = None
+    ids: Tensor | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.vectors.values())))
@@ -147,7 +153,13 @@ class Embeddings:
     def rows(self, index: Tensor | slice) -> Embeddings:
         """The instances at ``index``."""
         tokens = Lazy(self.tokens, lambda _, x: x[index])
-        return self._mapped(lambda part: {m: x[index] for m, x in part.items()}, tokens)
+        chosen = self._mapped(lambda part: {m: x[index] for m, x in part.items()}, tokens)
+        return replace(
+            chosen,
+            features=None if self.features is None else self.features.rows(index),
+            labels=None if self.labels is None else self.labels[index],
+            ids=None if self.ids is None else self.ids[index],
+        )
 
     def _mapped(
         self, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], tokens: Mapping[str, Tensor]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from pmrl.errors import UserError
 from pmrl.files import replacing
+from pmrl.method import Method, Network
 
 
 def save_checkpoint(path: Path, network: nn.Module, method: nn.Module, fingerprint: str) -> None:
@@ -34,22 +37,40 @@ def read_fingerprint(path: Path) -> str | None:
         return None
 
 
-def load_checkpoint(path: Path, network: nn.Module, method: nn.Module | None, device: torch.device) -> None:
+def load_checkpoint(path: Path, network: nn.Module, method: nn.Module, device: torch.device) -> None:
     """Load a checkpoint strictly: it must hold every tensor of the modules and no other.
 
     Raises:
         UserError: the file is missing, damaged, or belongs to another network.
     """
+    for prefix, module in {"network": network, "method": method}.items():
+        with _fitting(path, prefix):
+            module.load_state_dict(_tensors(path, prefix, device))
+
+
+def start_network(path: Path, network: Network, method: Method, device: torch.device) -> None:
+    """Let a method start its network from the network of another method's checkpoint.
+
+    Raises:
+        UserError: the file is missing or damaged, or its weights do not fit.
+    """
+    with _fitting(path, "network"):
+        method.start_from(network, _tensors(path, "network", device))
+
+
+def _tensors(path: Path, prefix: str, device: torch.device) -> dict[str, Tensor]:
+    """The tensors of one module of a checkpoint."""
     try:
         with safe_open(path, "pt", device=str(device)) as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            names = [key for key in file.keys() if key.startswith(f"{prefix}.")]  # noqa: SIM118
+            return {name.removeprefix(f"{prefix}."): file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: the checkpoint cannot be read ({error}). Delete it and train again.") from error
-    for prefix, module in {"network": network, "method": method}.items():
-        if module is None:
-            continue
-        state = {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
-        try:
-            module.load_state_dict(state, strict=True)
-        except RuntimeError as error:
-            raise UserError(f"{path}: the checkpoint does not fit the {prefix}: {error}") from error
+
+
+@contextmanager
+def _fitting(path: Path, prefix: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError(f"{path}: the checkpoint does not fit the {prefix}: {error}") from error

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,13 @@ from pmrl.errors import UserError
 from pmrl.method.base import Method, blaming
 from pmrl.method.embeddings import Batch, Embeddings
 from pmrl.method.networks import Network
+from pmrl.method.steps import Step
 from pmrl.progress import progress
 from pmrl.records import MISMATCHED_ANCHOR, MISMATCHED_MODALITY, MISSING, MISSING_TRAINING, VALIDATION
 from pmrl.seeds import derived_seed
 from pmrl.training.corruption import drop_modalities, mismatch_anchor, mismatch_modalities
 from pmrl.training.seeding import seed_draws
 
-ADAM_BETAS = (0.9, 0.98)
 WARM_UP = 0.1
 GRADIENT_CLIP = 5.0
 CURVE_POINTS = 10
@@ -143,21 +144,26 @@ def train_stage(
         return Curves()
     examples = network.standardize(examples)
     held_out = network.standardize(Batch.from_dataset(dataset, dataset.indices(VALIDATION)[:CURVE_INSTANCES], device))
-    curves, optimizer = Curves(), Optimizer(network, method, stage)
+    curves, optimizer, about = Curves(), Optimizer(network, method, stage), About.of(dataset, stage.split, device)
     interval = max(1, stage.steps // CURVE_POINTS)
     seed_of_batches = derived_seed("batches", stage.name, dataset.card.name, seed)
     instances = pd.factorize(dataset.instances[dataset.indices(stage.split)])[0]
     batches = batch_indices(instances, stage.batch_size, stage.steps, seed_of_batches)
     title = f"{dataset.card.name} {stage.name} {seed}"
     set_mode(True, network, method)
-    for step, index in enumerate(progress(batches, title, stage.steps)):
-        logged = step % interval == 0 or step == stage.steps - 1
-        batch = examples.rows(torch.from_numpy(index).to(device))
-        curves.add(step, training_step(network, method, batch, optimizer, step, watch if logged else None))
+    method.step = Step(0, stage.steps, stage.name)
+    with blaming(method, "begin_stage"):
+        method.begin_stage(network, examples)
+    for number, index in enumerate(progress(batches, title, stage.steps)):
+        method.step = Step(number, stage.steps, stage.name)
+        logged = number % interval == 0 or number == stage.steps - 1
+        rows = torch.from_numpy(index).to(device)
+        embeddings = embedded(network, examples.rows(rows), rows, about, method)
+        curves.add(number, training_step(network, method, embeddings, optimizer, watch if logged else None))
         if logged:
             optimizer.check_complete(method)
         if logged and watch is not None:
-            curves.add(step, watched(network, held_out, watch))
+            curves.add(number, watched(network, held_out, watch))
     set_mode(False, network, method)
     return curves
 
@@ -196,22 +202,30 @@ def training_examples(dataset: Dataset, stage: Stage, seed: int, device: torch.d
 
 
 class Optimizer:
-    """AdamW for the parameters of network and method, with clipped gradients and a schedule over the stage's steps."""
+    """The method's optimiser, AdamW by default, with clipped gradients and a schedule over the stage's steps."""
 
     def __init__(self, network: Network, method: Method, stage: Stage) -> None:
         self.parameters = [*network.parameters(), *method.parameters()]
         self.method_state = frozenset(method.state_dict())
-        rate = method.hyperparameters.learning_rate
-        self.adam = torch.optim.AdamW(
-            self.parameters, lr=rate, betas=ADAM_BETAS, weight_decay=stage.weight_decay, fused=True
-        )
+        self.inner = method.new_optimizer(self.groups(network, method, stage))
         factor = functools.partial(learning_rate_factor, steps=stage.steps)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adam, factor)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.inner, factor)
+
+    def groups(self, network: Network, method: Method, stage: Stage) -> list[dict[str, Any]]:
+        """The method's own groups of parameters, and one of all others."""
+        rate, own, taken = method.hyperparameters.learning_rate, [], set()
+        for group in method.parameter_groups(network):
+            parameters = list(group.parameters)
+            taken |= {id(parameter) for parameter in parameters}
+            decay = stage.weight_decay if group.weight_decay is None else group.weight_decay
+            own.append({"params": parameters, "lr": rate * group.rate, "weight_decay": decay})
+        others = [parameter for parameter in self.parameters if id(parameter) not in taken]
+        return [{"params": others, "lr": rate, "weight_decay": stage.weight_decay}, *own]
 
     def update(self) -> float:
         """Update the parameters; return the norm of their gradient before clipping."""
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP)
-        self.adam.step()
+        self.inner.step()
         self.schedule.step()
         return norm.item()
 
@@ -227,25 +241,48 @@ class Optimizer:
         if late:
             raise UserError(
                 f"Method {method.title!r}: {', '.join(late)} was made while training, so it is not trained and a "
-                "second run cannot load it. Make all parameters and buffers in __init__, or in new_network if their "
-                "sizes depend on the data set; see docs/adding_a_baseline.md."
+                "second run cannot load it. Make all parameters and buffers in __init__, or in setup if their sizes "
+                "depend on the data set; see docs/adding_a_baseline.md."
             )
 
 
+class About(NamedTuple):
+    """(rows,) numbers of the labels and instances of the rows that a stage trains on; −1 where there is no label."""
+
+    labels: Tensor
+    ids: Tensor
+
+    @classmethod
+    def of(cls, dataset: Dataset, split: str, device: torch.device) -> About:
+        """Those of a split of a data set."""
+        rows = dataset.indices(split)
+        labels = pd.Index(dataset.classes).get_indexer(dataset.items["label"].astype(str))
+        numbers = labels, pd.factorize(dataset.instances)[0]
+        return cls(*(torch.from_numpy(values[rows].astype(np.int64)).to(device) for values in numbers))
+
+
+def embedded(network: Network, batch: Batch, rows: Tensor, about: About, method: Method) -> Embeddings:
+    """Embeddings of standardised instances, with what the method wants to know of them."""
+    known: dict[str, Any] = {"features": batch, "labels": about.labels[rows], "ids": about.ids[rows]}
+    return replace(network.encode(batch), **{name: known[name] for name in method.wants})
+
+
 def training_step(
-    network: Network, method: Method, batch: Batch, optimizer: Optimizer, step: int, watch: Watch | None
+    network: Network, method: Method, embeddings: Embeddings, optimizer: Optimizer, watch: Watch | None
 ) -> dict[str, float]:
-    """Make one update on standardised instances; return what is logged, with the loss terms if there is a ``watch``."""
-    embeddings = network.encode(batch)
+    """Make one update; return what is logged, with the loss terms if there is a ``watch``."""
     with blaming(method, "loss"):
         terms = method.loss(embeddings)
-        loss = check_finite(terms, method, step)
-    optimizer.adam.zero_grad(set_to_none=True)
+        loss = check_finite(terms, method, method.step.number)
+    optimizer.inner.zero_grad(set_to_none=True)
     with blaming(method, "the gradient of loss"):
         values = watch(terms, embeddings) if watch is not None else {}
         loss.backward()
     values["gradient_norm"] = optimizer.update()
+    with blaming(method, "after_step"):
+        method.after_step(network)
     if watch is not None:
+        values |= {name: float(value) for name, value in method.step.logged.items()}
         values |= {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
     return values
 

@@ -11,10 +11,11 @@ from example_data import synthetic_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines import gcca, symile, triangle
+from baselines import gcca
 from pmrl.discovery import method_files
 from pmrl.errors import UserError
 from pmrl.evaluation.retrieval import evaluate
+from pmrl.losses import symile, triangle
 from pmrl.method.base import build_method, load_method
 from pmrl.method.embeddings import Batch
 from pmrl.method.heads import NetworkSettings
@@ -234,11 +235,13 @@ def test_symile_loss_with_shuffled_negatives_is_the_slow_loop(absent, monkeypatc
     """Known permutations: the second other modality is one instance away, the third two. Empty ones are left out."""
     embeddings = embedded(absent)
 
-    def rolled(vectors, mask):
-        parts = range(vectors.shape[1])
-        return tuple(torch.stack([x[:, m].roll(m, dims=0) for m in parts], dim=1) for x in (vectors, mask))
+    def rolled(usable, modalities):
+        order = torch.arange(len(usable)).unsqueeze(1).repeat(1, modalities)
+        rows = usable.nonzero().squeeze(1)
+        order[rows] = torch.stack([rows.roll(m) for m in range(modalities)], dim=1)
+        return order
 
-    monkeypatch.setattr(symile, "shuffle", rolled)
+    monkeypatch.setattr(symile, "shuffled_rows", rolled)
     stacked, mask = embeddings.stack().double().numpy(), embeddings.mask().numpy()
     losses = []
     for m in range(4):
@@ -258,15 +261,14 @@ def test_symile_loss_with_shuffled_negatives_is_the_slow_loop(absent, monkeypatc
 
 
 def test_shuffling_keeps_every_modality_a_permutation_and_the_first_in_place():
-    vectors = torch.arange(50.0).view(10, 5, 1).repeat(1, 1, 3)
-    mask = torch.rand(10, 5, generator=torch.Generator().manual_seed(0)) > 0.3
+    usable = torch.rand(12, generator=torch.Generator().manual_seed(0)) > 0.3
+    kept = usable.nonzero().squeeze(1).tolist()
     torch.manual_seed(0)
-    shuffled, known = symile.shuffle(vectors, mask)
-    assert torch.equal(shuffled[:, 0], vectors[:, 0]) and torch.equal(known[:, 0], mask[:, 0])
+    order = symile.shuffled_rows(usable, 5)
+    assert order[:, 0].tolist() == list(range(12))
+    assert torch.equal(order[~usable], order[~usable, :1].expand(-1, 5)), "what takes no part is left alone"
     for m in range(1, 5):
-        order = (shuffled[:, m, 0] - m) / 5
-        assert sorted(order.tolist()) == list(range(10)) and order.tolist() != list(range(10))
-        assert torch.equal(known[:, m], mask[order.long(), m])
+        assert sorted(order[usable, m].tolist()) == kept != order[usable, m].tolist()
 
 
 @given(st.integers(2, 14), st.integers(0, 1000))

@@ -15,7 +15,8 @@ from pmrl.discovery import method_files
 from pmrl.errors import UserError
 from pmrl.experiments import resume
 from pmrl.experiments import run as run_module
-from pmrl.method import Method, Temperature, info_nce, searched
+from pmrl.experiments.run import network_of
+from pmrl.method import Method, Sizes, Temperature, info_nce, searched
 from pmrl.method import base as base_module
 from pmrl.method.base import build_method, load_method
 from pmrl.method.embeddings import Batch
@@ -34,6 +35,13 @@ def network_and_batch(absent: float = 0.0, modalities: int = 3):
     torch.manual_seed(0)
     network = Network(dataset, SMALL)
     return network, Batch.from_dataset(dataset, dataset.indices("pretrain"), CPU), dataset
+
+
+def set_up(name, values, dataset, network):
+    """A method for a network that was made without it."""
+    method = build_method(name, values)
+    method.setup(Sizes.of(dataset, SMALL), network)
+    return method
 
 
 @pytest.fixture(params=METHODS)
@@ -72,7 +80,7 @@ def test_values_that_cannot_change_are_declared_once(name):
 def test_two_steps_of_training_have_finite_gradients(name, absent):
     network, batch, dataset = network_and_batch(absent)
     skip_unless_supported(name, dataset)
-    method = build_method(name, {})
+    method = set_up(name, {}, dataset, network)
     if method.closed_form:
         pytest.skip("fitted in closed form")
     parameters = [*network.parameters(), *method.parameters()]
@@ -92,7 +100,7 @@ def test_two_steps_of_training_have_finite_gradients(name, absent):
 def test_scores_are_finite_and_one_for_each_pair(name, absent):
     network, batch, dataset = network_and_batch(absent)
     skip_unless_supported(name, dataset)
-    method = build_method(name, {})
+    method = set_up(name, {}, dataset, network)
     embeddings = embed(network, batch)
     anchor, others = embeddings.select(["alpha"]), embeddings.select(["beta", "gamma"])
     for query, gallery in [(anchor, others), (others, anchor), (anchor, embeddings.select(["beta"]))]:
@@ -104,7 +112,7 @@ def test_scores_are_finite_and_one_for_each_pair(name, absent):
 def test_scores_do_not_depend_on_the_order_of_instances(name):
     network, batch, dataset = network_and_batch()
     skip_unless_supported(name, dataset)
-    method = build_method(name, {})
+    method = set_up(name, {}, dataset, network)
     embeddings = embed(network, batch)
     query, gallery = embeddings.select(["alpha"]), embeddings.select(["beta", "gamma"])
     order = torch.from_numpy(np.random.default_rng(1).permutation(len(embeddings)))
@@ -123,7 +131,7 @@ def test_the_same_seed_gives_the_same_weights(name, one_thread):
         skip_unless_supported(name, dataset)
         method = build_method(name, {})
         torch.manual_seed(0)
-        network = method.new_network(dataset, SMALL)
+        network = network_of(method, dataset, vars(SMALL), CPU)
         train_stage(network, method, dataset, Stage("continued", "pretrain", 3, 16), 0, CPU)
         weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
     assert torch.equal(*weights)
@@ -137,7 +145,7 @@ def test_training_raises_the_recall_of_an_easy_data_set(name):
         pytest.skip("it learns nothing, by intention")
     foundation = build_method("vast", {"learning_rate": 1e-2})
     train_stage(network, foundation, dataset, Stage("foundation", "pretrain", 40, 20), 0, CPU)
-    method = build_method(name, {"learning_rate": 1e-2})
+    method = set_up(name, {"learning_rate": 1e-2}, dataset, network)
     if method.closed_form:
         network = method.new_network(dataset, SMALL)
     train_stage(network, method, dataset, Stage("continued", "pretrain", 80, 20), 0, CPU)
@@ -158,9 +166,9 @@ def test_a_matching_head_of_no_weight_is_not_computed(name):
     skip_unless_supported(name, dataset)
     if "matching_weight" not in vars(load_method(name).Hyperparameters()):
         pytest.skip("it has no matching")
-    assert "matching" in build_method(name, {}).loss(network(batch))
+    assert "matching" in set_up(name, {}, dataset, network).loss(network(batch))
     network.heads.matching = None
-    assert "matching" not in build_method(name, {"matching_weight": 0.0}).loss(network(batch))
+    assert "matching" not in set_up(name, {"matching_weight": 0.0}, dataset, network).loss(network(batch))
 
 
 @pytest.mark.parametrize("check", contract.RUN_CHECKS, ids=lambda check: check.__name__)
@@ -178,7 +186,7 @@ def test_every_value_has_a_range_or_choices_and_refuses_what_is_outside(name, tm
 def test_two_modalities_are_enough_or_refused_with_a_reason(name, absent):
     network, batch, dataset = network_and_batch(absent, modalities=2)
     skip_unless_supported(name, dataset)
-    method = build_method(name, {})
+    method = set_up(name, {}, dataset, network)
     if not method.closed_form:
         terms = method.loss(network(batch))
         assert terms and all(torch.isfinite(term) for term in terms.values())

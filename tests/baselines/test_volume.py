@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vector_examples import rotation, unit_vectors
 
-from baselines.gram import volume
 from pmrl.errors import UserError
+from pmrl.losses import volume
 
 quick = settings(deadline=None, max_examples=40)
 

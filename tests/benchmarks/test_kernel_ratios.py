@@ -4,12 +4,11 @@ import pytest
 import torch
 from vector_examples import unit_vectors
 
-from baselines.gram import volume
 from benchmarks import cases, direct
 from pmrl import spectrum
 from pmrl.evaluation.ranks import ranks, recall
 from pmrl.experiments import stopwatch as measure
-from pmrl.objective import alignment_loss
+from pmrl.losses import alignment_loss, volume
 
 pytestmark = pytest.mark.timing
 

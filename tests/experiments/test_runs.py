@@ -20,7 +20,7 @@ from pmrl.records import CELL, FEW_LABELS, NEIGHBOURS, NEIGHBOURS_ACROSS
 from pmrl.reporting.collect import collect_runs, collect_sweeps
 from pmrl.study.config import check_config
 from pmrl.study.plan import foundation_settings, run_settings
-from pmrl.training.checkpoints import load_checkpoint, read_fingerprint
+from pmrl.training.checkpoints import read_fingerprint, start_network
 
 CPU = torch.device("cpu")
 CONFIG = check_config(
@@ -181,10 +181,11 @@ def test_a_foundation_of_another_torch_is_refused_until_its_folder_is_deleted(ba
 
 
 def test_checkpoints_load_strictly(base):
-    network = new_network(base, build_method("vast", {}))
+    method = build_method("vast", {})
+    network = new_network(base, method)
     network.surplus = torch.nn.Linear(2, 2)
     with pytest.raises(UserError, match=r"(?s)does not fit the network.*surplus"):
-        load_checkpoint(base.folder / "foundation.safetensors", network, None, CPU)
+        start_network(base.folder / "foundation.safetensors", network, method, CPU)
 
 
 def test_all_methods_start_from_the_same_weights(base, monkeypatch):

@@ -90,7 +90,7 @@ def test_a_plan_knows_the_ranges_that_training_checks(name):
         ({"instance_temperature": 0}, "'instance_temperature' is 0; expected a float above 0"),
         ({"matching_weight": -1}, "'matching_weight' is -1; expected a float of at least 0"),
         ({"learning_rate": 0.0}, "'learning_rate' is 0.0; expected a float above 0"),
-        ({"score": "best"}, "'score' is 'best'; expected one of leading_direction, centroid, singular_value, fused"),
+        ({"score": "b"}, "'score' is 'b'; expected one of leading_direction, centroid, singular_value, fused, scalar"),
     ],
 )
 def test_a_value_outside_its_range_is_refused_in_a_config_and_before_training(values, message):

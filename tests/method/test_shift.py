@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from vector_examples import batches, equal_cosine, rotation, unit_vectors
 
 from pmrl.errors import UserError
-from pmrl.objective import alignment_loss
+from pmrl.losses import alignment_loss
 from pmrl.spectral import spectrum
 
 quick = settings(deadline=None, max_examples=40)

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 from vector_examples import batches, equal_cosine, rotation, unit_vectors
 
-from baselines.gram import volume
 from pmrl import spectrum
-from pmrl.objective import alignment_loss, instance_regularization
+from pmrl.losses import alignment_loss, instance_regularization, volume
 
 quick = settings(deadline=None, max_examples=40)
 temperatures = st.sampled_from([0.01, 0.05, 0.5, 1.0])

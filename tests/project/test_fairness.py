@@ -515,7 +515,7 @@ def test_all_methods_continue_from_the_same_foundation(dataset, tmp_path, monkey
 
 
 def test_a_method_that_does_not_start_from_the_foundation_is_found(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_module, "load_foundation", lambda base, network: "not loaded")
+    monkeypatch.setattr(train_module, "load_foundation", lambda base, network, method: "not loaded")
     with pytest.raises(AssertionError, match="pmrl starts elsewhere"):
         check_foundation(dataset, tmp_path, monkeypatch)
 

@@ -88,6 +88,8 @@ def check_everything_is_trained(run: Run) -> None:
     result = trained(run, CONTINUED)
     before = dict(method.named_parameters())
     for name, parameter in result.method.named_parameters():
+        if not parameter.requires_grad:  # such as a teacher's
+            continue
         assert name in before, f"{name} does not exist before training"
         assert not torch.equal(parameter, before[name]), f"{name} is not trained"
 

@@ -1,0 +1,108 @@
+"""OVA-IB: each modality against the span of the others (arXiv 2605.29900).
+
+s_m is the cosine of a query's z^m with its projection on the span of the candidate's other modalities, so that
+s_m² = 1 − vol²/vol₋ₘ², with the volume of all vectors over that of the others. The loss is the mean over m of
+InfoNCE(s_m/τ), plus β times the mean over m of ‖z^m − mean of the others‖².
+
+Ours:
+
+- A ridge: s_m² = Pᵀ(G₋ₘ + εI)⁻¹P with the cosines P of the query with the others. As the others of an instance align,
+  which is what the loss wants, their span is that of rounding errors but for one direction, and the derivative of a
+  projection on it has no bound. With the ridge it has, 1/√ε, and equal vectors have s = 1/√(1 + ε/(k − 1)).
+- Contrast in both directions, as everywhere in this package.
+- A missing modality is in no span and is no query; an instance with one modality takes no part.
+"""
+
+import torch
+from torch import Tensor
+
+from pmrl.losses.contrastive import info_nce
+from pmrl.losses.inputs import all_present, check_vectors, full_precision
+from pmrl.spectral import widen
+
+RIDGE = 1e-3
+# s grows like a norm at 0, where it has no derivative; below this it counts as flat.
+_FLAT = 1e-6
+
+
+@full_precision
+def ova_ib_loss(
+    z: Tensor, mask: Tensor | None = None, *, temperature: float | Tensor = 0.07, consensus_weight: float = 1.0
+) -> Tensor:
+    """Mean over m of InfoNCE(s_m/τ) plus β·mean_m ‖z^m − mean of the others‖².
+
+    Differentiable any number of times; gradients are bounded by the ridge.
+
+    Args:
+        z: (batch, modalities, dimension) unit vectors; what stands in absent places is ignored.
+        mask: (batch, modalities), true where a modality is present; None means that all are.
+        temperature: τ > 0.
+        consensus_weight: β; the paper has 1.
+
+    Returns:
+        A scalar ≥ 0.
+
+    Example:
+        >>> import torch
+        >>> z = torch.nn.functional.normalize(torch.randn(8, 4, 32), dim=-1).requires_grad_()
+        >>> ova_ib_loss(z).backward()
+    """
+    z, present = check_vectors(z, mask, "ova_ib_loss", least=2)
+    mask = all_present(z.shape[:2], z.device) if present is None else present
+    usable = mask & (mask.sum(1, keepdim=True) > 1)
+    places = range(z.shape[1])
+    logits = torch.stack([projection_cosine(z[:, m], *_without(z, mask, m)) for m in places]) / temperature
+    contrast = info_nce(logits, None if present is None else usable.mT).mean()
+    return contrast + consensus_weight * consensus(z, usable)
+
+
+def _without(z: Tensor, mask: Tensor, place: int) -> tuple[Tensor, Tensor]:
+    others = [other for other in range(z.shape[1]) if other != place]
+    return z[:, others], mask[:, others]
+
+
+def consensus(z: Tensor, usable: Tensor) -> Tensor:
+    """Mean of ‖z^m − mean of the instance's other vectors‖² over the usable places (batch, modalities)."""
+    kept = z.masked_fill(~usable.unsqueeze(-1), 0)
+    count = usable.sum(1, keepdim=True)
+    others = (kept.sum(1, keepdim=True) - kept) / (count - 1).clamp_min(1).unsqueeze(-1)
+    distances = (kept - others).square().sum(-1).masked_fill(~usable, 0)
+    return distances.sum() / usable.sum().clamp_min(1)
+
+
+@full_precision
+def ova_ib_score(query: Tensor, gallery: Tensor, gallery_mask: Tensor | None = None) -> Tensor:
+    """s: cosine of each query with its projection on the span of an item's vectors, (queries, items), in [0, 1].
+
+    Args:
+        query: (queries, dimension) unit vectors of one modality.
+        gallery: (items, other modalities, dimension) unit vectors.
+        gallery_mask: (items, other modalities), true where present; None means that all are.
+
+    Example:
+        >>> import torch
+        >>> ova_ib_score(torch.eye(3)[:1], torch.eye(3)[None, :2]).round(decimals=2).item()
+        1.0
+    """
+    mask = all_present(gallery.shape[:2], gallery.device) if gallery_mask is None else gallery_mask.bool()
+    return projection_cosine(widen(query), widen(gallery).masked_fill(~mask[..., None], 0), mask)
+
+
+def projection_cosine(query: Tensor, gallery: Tensor, mask: Tensor) -> Tensor:
+    """√(Pᵀ(G + εI)⁻¹P) for every query and item, (queries, items).
+
+    Args:
+        query: (queries, dimension).
+        gallery: (items, modalities, dimension), zero where absent.
+        mask: (items, modalities), true where present.
+    """
+    gram = gallery.double() @ gallery.double().mT
+    # an absent vector has the cosine 0 with all others, so any positive entry for it changes nothing
+    ridged = gram + torch.diag_embed(RIDGE + (~mask).double())
+    factor, _ = torch.linalg.cholesky_ex(ridged)
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
+    whitening = torch.linalg.solve_triangular(factor, identity, upper=False).to(query.dtype)
+    products = (gallery.flatten(0, 1) @ query.mT).view(*gallery.shape[:2], len(query))
+    squared = (whitening @ products).square().sum(1)
+    cosines: Tensor = squared.clamp_min(_FLAT**2).sqrt().mT
+    return cosines
