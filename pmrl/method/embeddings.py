@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pmrl.data.dataset import Dataset
+from pmrl.errors import UserError
 from pmrl.spectral import spectrum
 
 if TYPE_CHECKING:
@@ -118,9 +119,7 @@ class Embeddings:
         lengths: (batch,) how many tokens of each modality after the first are not padding.
         anchor: the modality that anchored methods contrast with the others, as named by the data card.
         heads: the network's fused and matching heads.
-        features: the standardised features that were embedded; while training, for methods that want them.
-        labels: (batch,) the number of each item's label, −1 where it has none; while training, as wanted.
-        ids: (batch,) the number of each item's instance in the data set; while training, as wanted.
+        extra: what a method wants to know besides, by name, while it trains; see ``features``, ``labels``, ``ids``.
     """
 
     vectors: dict[str, Tensor]
@@ -129,9 +128,7 @@ class Embeddings:
     lengths: dict[str, Tensor]
     anchor: str
     heads: JointHeads
-    features: Batch | None = None
-    labels: Tensor | None = None
-    ids: Tensor | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.vectors.values())))
@@ -146,6 +143,29 @@ class Embeddings:
         """Names of the embedded modalities without the anchor."""
         return tuple(name for name in self.vectors if name != self.anchor)
 
+    @property
+    def features(self) -> Batch:
+        """The standardised features that were embedded, for methods that want them."""
+        return cast(Batch, self._wanted("features"))
+
+    @property
+    def labels(self) -> Tensor:
+        """(batch,) the number of each item's label, −1 where it has none, for methods that want them."""
+        return cast(Tensor, self._wanted("labels"))
+
+    @property
+    def ids(self) -> Tensor:
+        """(batch,) the number of each item's instance in the data set, for methods that want them."""
+        return cast(Tensor, self._wanted("ids"))
+
+    def _wanted(self, name: str) -> Any:
+        if name not in self.extra:
+            raise UserError(
+                f"embeddings.{name} is there in training only, and for methods that ask: write wants = ({name!r},) in "
+                "the class."
+            )
+        return self.extra[name]
+
     def select(self, modalities: Sequence[str]) -> Embeddings:
         """The same instances with only the named modalities."""
         return self._mapped(lambda part: {m: part[m] for m in modalities}, Lazy(self.tokens, _same, modalities))
@@ -154,12 +174,8 @@ class Embeddings:
         """The instances at ``index``."""
         tokens = Lazy(self.tokens, lambda _, x: x[index])
         chosen = self._mapped(lambda part: {m: x[index] for m, x in part.items()}, tokens)
-        return replace(
-            chosen,
-            features=None if self.features is None else self.features.rows(index),
-            labels=None if self.labels is None else self.labels[index],
-            ids=None if self.ids is None else self.ids[index],
-        )
+        extra = {name: x.rows(index) if isinstance(x, Batch) else x[index] for name, x in self.extra.items()}
+        return replace(chosen, extra=extra)
 
     def _mapped(
         self, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], tokens: Mapping[str, Tensor]

@@ -207,7 +207,10 @@ class Optimizer:
     def __init__(self, network: Network, method: Method, stage: Stage) -> None:
         self.parameters = [*network.parameters(), *method.parameters()]
         self.method_state = frozenset(method.state_dict())
-        self.inner = method.new_optimizer(self.groups(network, method, stage))
+        with blaming(method, "parameter_groups"):
+            groups = self.groups(network, method, stage)
+        with blaming(method, "new_optimizer"):
+            self.inner = method.new_optimizer(groups)
         factor = functools.partial(learning_rate_factor, steps=stage.steps)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.inner, factor)
 
@@ -264,7 +267,10 @@ class About(NamedTuple):
 def embedded(network: Network, batch: Batch, rows: Tensor, about: About, method: Method) -> Embeddings:
     """Embeddings of standardised instances, with what the method wants to know of them."""
     known: dict[str, Any] = {"features": batch, "labels": about.labels[rows], "ids": about.ids[rows]}
-    return replace(network.encode(batch), **{name: known[name] for name in method.wants})
+    for name in method.wants:
+        if name not in known:
+            raise UserError(f"Method {method.title!r}: wants {name!r}; a batch has {', '.join(known)}.")
+    return replace(network.encode(batch), extra={name: known[name] for name in method.wants})
 
 
 def training_step(
