@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pmrl.losses import alignment_loss, instance_regularization
+from pmrl.losses.spectral import spectrum
 from pmrl.method import Embeddings, Method, Network, Sizes, instance_matching, searched, value
-from pmrl.spectral import spectrum
 
 MOMENTUM = 0.9  # of the sufficient statistics
 SETTLED = 0.1  # share of a stage before vectors are imputed

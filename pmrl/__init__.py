@@ -11,7 +11,7 @@ __all__ = ["load_records", "spectrum"]
 
 def __getattr__(name: str) -> Any:
     if name == "spectrum":
-        from pmrl.spectral import spectrum
+        from pmrl.losses.spectral import spectrum
 
         return spectrum
     if name == "load_records":

@@ -15,8 +15,8 @@ from pmrl.losses import (
     leading_direction_score,
     singular_value_score,
 )
+from pmrl.losses.spectral import spectrum
 from pmrl.method import Embeddings, Method, attended, instance_matching, searched, value
-from pmrl.spectral import spectrum
 
 
 class Pmrl(Method):
@@ -28,7 +28,7 @@ class Pmrl(Method):
     and ``scalar`` is SCALAR's, see :func:`pmrl.losses.scalar_score`.
 
     A ``shift`` above 0 makes the method sign-aware (not in the paper): loss and scores use the shifted spectrum of
-    :func:`pmrl.spectral.spectrum`. The scores do, because they shall rank by the direction that training spreads.
+    :func:`pmrl.losses.spectrum`. The scores do, because they shall rank by the direction that training spreads.
     """
 
     title = "PMRL"

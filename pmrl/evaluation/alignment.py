@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pmrl.losses.spectral import spectrum
 from pmrl.method.embeddings import Embeddings
 from pmrl.records import MEAN_COSINE, SIGMA_1, VOLUME
-from pmrl.spectral import spectrum
 
 
 @dataclass(frozen=True)

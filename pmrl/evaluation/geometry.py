@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from pmrl.losses.spectral import spectrum
 from pmrl.method.embeddings import Embeddings
-from pmrl.spectral import spectrum
 
 
 def watch(terms: dict[str, Tensor] | None, embeddings: Embeddings) -> dict[str, float]:

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pmrl.errors import ArgumentError
+from pmrl.losses.spectral import widen
 from pmrl.progress import progress
-from pmrl.spectral import widen
 
 # Blocks of scores of about this size stay in a processor's cache.
 _CACHE_BYTES = 1 << 22

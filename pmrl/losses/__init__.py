@@ -30,10 +30,10 @@ from pmrl.losses.contrastive import (
 from pmrl.losses.gram import gram_loss, volume, volume_score
 from pmrl.losses.hyperbolic import hypergram_loss, hypergram_score
 from pmrl.losses.projection import ova_ib_loss, ova_ib_score
+from pmrl.losses.spectral import spectrum
 from pmrl.losses.symile import symile_loss, symile_score
 from pmrl.losses.triangle import triangle_loss, triangle_score
 from pmrl.losses.uniformity import unialign_loss
-from pmrl.spectral import spectrum
 
 __all__ = [
     "alignment_loss",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pmrl.losses.contrastive import info_nce
 from pmrl.losses.inputs import all_present, check_vectors, full_precision
-from pmrl.spectral import inner_products, spectrum, widen
+from pmrl.losses.spectral import inner_products, spectrum, widen
 
 QUERIES_AT_ONCE = 64
 
@@ -27,7 +27,7 @@ def pmrl_loss(
     """L^M + L^M′ of PMRL: align each instance's modalities, and keep the instances apart.
 
     Gradients are first-order only; a second derivative is refused. They are bounded everywhere, see
-    :func:`pmrl.spectral.spectrum`.
+    :func:`pmrl.losses.spectral.spectrum`.
 
     Args:
         z: (batch, modalities, dimension) unit vectors; what stands in absent places is ignored.
@@ -35,7 +35,7 @@ def pmrl_loss(
         alignment_temperature: τ1 > 0 of :func:`alignment_loss`.
         instance_temperature: τ2 > 0 of :func:`instance_regularization`.
         regularization_weight: weight of L^M′.
-        shift: makes both terms aware of signs, see :func:`pmrl.spectral.spectrum`; 0 is the paper's.
+        shift: makes both terms aware of signs, see :func:`pmrl.losses.spectral.spectrum`; 0 is the paper's.
 
     Returns:
         A scalar ≥ 0, in nats.
@@ -62,7 +62,7 @@ def alignment_loss(singular_values: Tensor, temperature: float, mask: Tensor | N
     modality is not a direction to be suppressed. An instance with one modality, or none, has loss 0.
 
     Args:
-        singular_values: (batch, modalities), descending, from :func:`pmrl.spectral.spectrum`.
+        singular_values: (batch, modalities), descending, from :func:`pmrl.losses.spectral.spectrum`.
         temperature: τ1 > 0.
         mask: (batch, modalities), true where a modality is present; None means that all are present.
 
@@ -89,7 +89,7 @@ def instance_regularization(direction: Tensor, temperature: float, usable: Tenso
     As u_i·u_i = 1 it equals the mean of log(1 + Σ_{j≠i} exp((u_i·u_j − 1)/τ2)): it drives instances apart.
 
     Args:
-        direction: (batch, dimension), leading directions from :func:`pmrl.spectral.spectrum`.
+        direction: (batch, dimension), leading directions from :func:`pmrl.losses.spectral.spectrum`.
         temperature: τ2 > 0.
         usable: (batch,), which instances take part; None means all. One without any modality has no direction.
 
@@ -149,7 +149,7 @@ def leading_direction_score(
         gallery: (items, other modalities, dimension) unit vectors.
         query_mask: (queries, modalities), true where present; None means that all are.
         gallery_mask: (items, other modalities), true where present; None means that all are.
-        shift: see :func:`pmrl.spectral.spectrum`.
+        shift: see :func:`pmrl.losses.spectral.spectrum`.
 
     Example:
         >>> import torch
@@ -176,7 +176,7 @@ def singular_value_score(
         gallery: (items, other modalities, dimension) unit vectors.
         query_mask: (queries, modalities), true where present; None means that all are.
         gallery_mask: (items, other modalities), true where present; None means that all are.
-        shift: see :func:`pmrl.spectral.spectrum`.
+        shift: see :func:`pmrl.losses.spectral.spectrum`.
 
     Example:
         >>> import torch

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pmrl.losses.inputs import all_present, full_precision
-from pmrl.spectral import widen
+from pmrl.losses.spectral import widen
 
 
 @full_precision

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, normalize
 
 from pmrl.losses.inputs import all_present, check_vectors, full_precision
-from pmrl.spectral import widen
+from pmrl.losses.spectral import widen
 
 # Replaces −∞ where a candidate does not count; finite in float32, so that gradients are finite too.
 _LOWEST = -1e30

@@ -12,7 +12,7 @@ from torch import Tensor
 from pmrl.errors import ArgumentError
 from pmrl.losses.contrastive import info_nce
 from pmrl.losses.inputs import all_present, check_vectors, full_precision
-from pmrl.spectral import first_order, gram_factors, require_finite, safe_reciprocal, values_can_be_read, widen
+from pmrl.losses.spectral import first_order, gram_factors, require_finite, safe_reciprocal, values_can_be_read, widen
 
 
 @full_precision

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pmrl.errors import ArgumentError
-from pmrl.spectral import widen
+from pmrl.losses.spectral import widen
 
 P = ParamSpec("P")
 

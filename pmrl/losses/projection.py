@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pmrl.losses.contrastive import info_nce
 from pmrl.losses.inputs import all_present, check_vectors, full_precision
-from pmrl.spectral import widen
+from pmrl.losses.spectral import widen
 
 RIDGE = 1e-3
 # s grows like a norm at 0, where it has no derivative; below this it counts as flat.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pmrl.losses.inputs import all_present, check_vectors, full_precision
-from pmrl.spectral import spectrum, widen
+from pmrl.losses.spectral import spectrum, widen
 
 
 @full_precision

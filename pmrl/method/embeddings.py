@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
-from pmrl.spectral import spectrum
+from pmrl.losses.spectral import spectrum
 
 if TYPE_CHECKING:
     from pmrl.method.heads import MatchingHead
@@ -206,7 +206,7 @@ class Embeddings:
         return functional.normalize(self.stack().sum(dim=1), dim=-1)
 
     def leading_direction(self, shift: float = 0.0) -> Tensor:
-        """Leading direction u1 of the present vectors, (batch, dimension); see :func:`pmrl.spectral.spectrum`."""
+        """Leading direction u1 of the present vectors, (batch, dimension); see :func:`pmrl.losses.spectrum`."""
         return spectrum(self.stack(), self.mask(), shift).direction
 
     def fused(self, subsets: Sequence[Sequence[str]]) -> Tensor:

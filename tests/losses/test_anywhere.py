@@ -107,9 +107,9 @@ class NoReading(TorchDispatchMode):
 @pytest.mark.parametrize("name", LOSSES)
 def test_nothing_waits_for_a_device(name, monkeypatch):
     """As on a device: values cannot be read, and eigenvalues come from rotations."""
-    monkeypatch.setattr("pmrl.spectral.values_can_be_read", lambda tensor: False)
+    monkeypatch.setattr("pmrl.losses.spectral.values_can_be_read", lambda tensor: False)
     monkeypatch.setattr("pmrl.losses.gram.values_can_be_read", lambda tensor: False)
-    monkeypatch.setattr("pmrl.spectral.symmetric_eigen", importlib.import_module("pmrl.eigen").jacobi)
+    monkeypatch.setattr("pmrl.losses.spectral.symmetric_eigen", importlib.import_module("pmrl.losses.eigen").jacobi)
     loss, z, mask = call(name), vectors(), gaps()
     z.requires_grad_()
     with NoReading():

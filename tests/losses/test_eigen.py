@@ -7,7 +7,7 @@ import pytest
 import torch
 from vector_examples import unit_vectors
 
-from pmrl.eigen import jacobi, rounds, symmetric_eigen
+from pmrl.losses.eigen import jacobi, rounds, symmetric_eigen
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9, 0.999999, 1.0])

@@ -12,7 +12,7 @@ from vector_examples import batches, equal_cosine, rotation, unit_vectors
 
 from pmrl.errors import UserError
 from pmrl.losses import alignment_loss
-from pmrl.spectral import spectrum
+from pmrl.losses.spectral import spectrum
 
 quick = settings(deadline=None, max_examples=40)
 shifts = st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0])

@@ -11,7 +11,7 @@ from vector_examples import batches, equal_cosine, rotation, unit_vectors
 
 import pmrl
 from pmrl.errors import UserError
-from pmrl.spectral import spectrum
+from pmrl.losses.spectral import spectrum
 
 quick = settings(deadline=None, max_examples=40)
 # (1 + 2/√ε)/σ1 with σ1 ≥ 1

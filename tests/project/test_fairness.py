@@ -373,11 +373,11 @@ def test_standardisation_over_all_splits_is_found(dataset, tmp_path, monkeypatch
 
 
 def rates_used(dataset, method, steps, monkeypatch) -> np.ndarray:
-    """The learning rate of each update, as AdamW had it when it changed the weights."""
+    """The learning rate of each update, as AdamW had it for the network when it changed the weights."""
     used, original = [], torch.optim.AdamW.step
 
     def step(self, *arguments, **options):
-        used.extend({group["lr"] for group in self.param_groups})
+        used.append(self.param_groups[0]["lr"])  # a method's own groups follow, each at a fixed multiple
         return original(self, *arguments, **options)
 
     run = contract.run_of(method, None, dataset)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from pmrl.eigen import symmetric_eigen
 from pmrl.errors import ArgumentError
+from pmrl.losses.eigen import symmetric_eigen
 
 # All thresholds follow the rounding of float32, the type that vectors are trained in, even for float64 input.
 _ROUNDING = torch.finfo(torch.float32).eps
