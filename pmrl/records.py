@@ -64,6 +64,8 @@ UNSUPPORTED = "unsupported"  # the metric of the single row of a method that ref
 
 # Queries and galleries, scores and measures.
 OTHERS = "others"  # all modalities but the anchor
+JOINED = " + "  # between the names of two modalities that are one side
+TWO_TO_ONE = "two_to_one"  # begins the metrics of retrieval between two modalities and a third
 ALL_MODALITIES = "all"
 LEADING_DIRECTION = "leading_direction"
 OWN, COSINE = "own", "cosine"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from pmrl.evaluation.ranks import median_rank, ranks_among, ranks_many, recall
 from pmrl.evaluation.reranking import CANDIDATES, FINAL_SCORES, matching_scores
 from pmrl.method.base import Method, blaming
 from pmrl.method.embeddings import Embeddings
-from pmrl.records import COSINE, OTHERS, OWN
+from pmrl.records import COSINE, JOINED, OTHERS, OWN
 
 RECALL_LEVELS = (1, 5, 10)
 
@@ -212,6 +212,24 @@ def evaluate_pairs(
             continue
         values = cosine(task.query_side, galleries.select((task.gallery,)).rows(task.candidates))
         results.append(plain_result(task, COSINE, values))
+    return results
+
+
+@torch.no_grad()
+def evaluate_two_to_one(embeddings: Embeddings, method: Method, identity: Identity | None = None) -> list[Result]:
+    """Every two modalities against every third, and back, by the method's own score and by cosine of centroids.
+
+    The side of two modalities is named ``a + b``. An instance is a query if it has any of its side's modalities.
+    """
+    scores, results = {OWN: checked(method), COSINE: cosine}, []
+    for pair in combinations(embeddings.modalities, 2):
+        for third in (name for name in embeddings.modalities if name not in pair):
+            for query, gallery in ((pair, (third,)), ((third,), pair)):
+                task = direction(embeddings, query, gallery, identity)
+                task = replace(task, query=JOINED.join(query), gallery=JOINED.join(gallery))
+                if len(task.queries):
+                    parts = [(name, score(task.query_side, task.gallery_side)) for name, score in scores.items()]
+                    results += [plain_result(task, name, values) for name, values in parts]
     return results
 
 

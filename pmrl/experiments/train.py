@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pmrl.evaluation.retrieval import evaluate_two_to_one
 from pmrl.experiments.classifying import classify_target
 from pmrl.experiments.folds import classify_inside_folds
 from pmrl.experiments.foundation import foundation_of, load_foundation
@@ -87,6 +88,9 @@ def measure(run: Run, regime: str, trained: Trained, measured: Measured) -> None
     embeddings = embed(trained.network, clean)
     if regime in run.settings["regimes"]:
         measure_retrieval(embeddings, trained.method, regime, measured)
+        if run.settings["two_to_one"]:
+            results = evaluate_two_to_one(embeddings, trained.method, measured.identity)
+            measured.add_two_to_one(regime, results)
         measure_final_scores(run, trained, regime, measured)
     if regime == ZERO_SHOT:
         measure_robustness(run, trained, clean, embeddings, measured)

@@ -38,6 +38,7 @@ from pmrl.records import (
     TABLES,
     TEST,
     TRAIN,
+    TWO_TO_ONE,
     UNSUPPORTED,
     VALIDATION,
     ZERO_SHOT,
@@ -87,6 +88,13 @@ class Measured:
             task = {name: getattr(result, name) for name in ("score", "reranked", "query", "gallery", "gallery_size")}
             for metric, value in result.metrics().items():
                 self._add(regime, metric, value, **task, **condition, n=len(result.queries))
+
+    def add_two_to_one(self, regime: str, results: Iterable[Result]) -> None:
+        """Add one record per direction of two modalities and a third, score and metric, apart from those of pairs."""
+        for result in results:
+            task = {name: getattr(result, name) for name in ("score", "query", "gallery", "gallery_size")}
+            for metric, value in result.metrics().items():
+                self._add(regime, f"{TWO_TO_ONE}_{metric}", value, **task, n=len(result.queries))
 
     def add_unsupported(self, regime: str, reason: str) -> None:
         """Add the single record of a method that does not support a data set."""

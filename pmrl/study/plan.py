@@ -10,7 +10,7 @@ from pmrl.data.registry import absence
 from pmrl.discovery import ROOT, method_files
 from pmrl.errors import UserError
 from pmrl.files import read_yaml
-from pmrl.records import FOUNDATION, MAIN, SCRATCH
+from pmrl.records import FOUNDATION, MAIN, SCRATCH, TWO_TO_ONE
 
 FIRST_TUNING_SEED = 1000
 
@@ -18,7 +18,8 @@ FIRST_TUNING_SEED = 1000
 def applicable(config: dict[str, Any], kind: str) -> list[str]:
     """Names of the study's ``tables`` or ``figures``: those in the config, else all that apply to its regimes."""
     everything = {"tables": discovery.tables, "figures": discovery.figures}[kind]()
-    return config[kind] or [name for name in everything if name != "from_scratch" or SCRATCH in config["regimes"]]
+    asked_for = {"from_scratch": SCRATCH in config["regimes"], TWO_TO_ONE: config["two_to_one"]}
+    return config[kind] or [name for name in everything if asked_for.get(name, True)]
 
 
 def absences(config: dict[str, Any]) -> dict[str, str]:
@@ -89,6 +90,7 @@ def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str
         "training": config["training"],
         "foundation": foundation_settings(config, dataset),
         "regimes": config["regimes"],
+        "two_to_one": config["two_to_one"] and variant == MAIN,
         "corruption": config["corruption"] if variant == MAIN else {kind: [] for kind in config["corruption"]},
         "classification": config["classification"].get(dataset, "") if variant == MAIN else "",
         "hyperparameters": {
