@@ -1,5 +1,7 @@
 """Retrieval between every two modalities and every third: what a second modality adds to the better one of the two."""
 
+from itertools import product
+
 import pandas as pd
 
 from pmrl.records import COSINE, JOINED, MAIN, OWN, REGIMES, TWO_TO_ONE
@@ -49,19 +51,14 @@ def build(results: Results) -> pd.DataFrame:
     found = directions(results)
     tidy = found.melt(["dataset", "regime", "method", "variant", "seed"], list(HEADERS), "quantity", "value")
     means = tidy.groupby([*KEYS, "seed"], sort=False)["value"].mean().reset_index()
-    expected = pd.DataFrame(
-        [
-            (dataset, regime, *contestant, quantity)
-            for dataset in results.datasets
-            if dataset in set(found["dataset"])
-            for regime in REGIMES
-            if regime in set(found["regime"])
-            for contestant in results.contestants(regime)
-            if contestant[1] == MAIN
-            for quantity in HEADERS
-        ],
-        columns=KEYS,
-    )
+    contestants = [contestant for contestant in results.contestants() if contestant[1] == MAIN]
+    datasets = [name for name in results.datasets if name in set(found["dataset"])]
+    regimes = [name for name in REGIMES if name in set(found["regime"])]
+    index = [
+        (dataset, regime, *contestant, quantity)
+        for dataset, regime, contestant, quantity in product(datasets, regimes, contestants, HEADERS)
+    ]
+    expected = pd.DataFrame(index, columns=KEYS)
     return complete(summarize(means, KEYS), expected)
 
 
