@@ -27,8 +27,10 @@ def queries(shown: Shown) -> str:
     for dataset in shown.results.datasets:
         part = examples[examples["dataset"].eq(dataset)]
         shown.script(f"examples_{dataset}", of_dataset(shown, dataset, part))
+    recorded = set(examples["dataset"])
+    datasets = sorted(shown.results.datasets, key=lambda name: name not in recorded)
     filters = {
-        "dataset": ("data set", {name: shown.results.title(name) for name in shown.results.datasets}),
+        "dataset": ("data set", {name: shown.results.title(name) for name in datasets}),
         "pair": ("query → gallery", {}),
     }
     return html.choosers(filters, {}, 'data-examples="answers"') + '<div id="answers" class="shown-answers"></div>\n'

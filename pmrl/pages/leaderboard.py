@@ -1,63 +1,73 @@
-"""All methods ranked, by data set, regime and score, with intervals and groups of ties."""
+"""All methods ranked: over all data sets, then by data set, regime and score, with intervals and groups of ties."""
 
 import pandas as pd
 
-from pmrl.records import REGIMES
+from pmrl.records import ANCHOR, REGIMES
 from pmrl.reporting.site import html
 from pmrl.reporting.site.shown import Shown, each
 from pmrl.tables.leaderboard import CAPTION, GROUP_NOTE, TASKS
 
 TITLE = "Leaderboard"
 ALL = "all"
-SCORES = {"any": "cosine, between any two modalities", "anchor": "own score, from the anchor to the others and back"}
+SCORES = {"any": "cosine, between any two modalities", ANCHOR: "own score, from the anchor to the others and back"}
 
 
 def build(shown: Shown) -> str:
-    """One table with choices of data set, regime and score."""
-    return "\n\n".join([CAPTION, *each(shown, [board]), f"{GROUP_NOTE} The definition of each score: [Methods](methods.md)."])
+    """The ranks over all cells, then the cells."""
+    notes = f"{GROUP_NOTE} The definition of each method's own score: [Methods](methods.md)."
+    return "\n\n".join([CAPTION, *each(shown, [overall, cells]), notes])
 
 
-def board(shown: Shown) -> str:
-    """The table; it opens on the mean ranks over all data sets."""
-    frame = shown.table("leaderboard").sort_values(["task", "dataset", "regime", "rank"], kind="stable")
+def overall(shown: Shown) -> str:
+    """Mean rank of each method over all data sets and regimes."""
+    frame = shown.table("leaderboard")
+    frame = frame[frame["dataset"].eq(ALL)].sort_values(["task", "rank"], kind="stable")
+    rows = [
+        [html.text(shown.label(row["method"])), html.text(TASKS[row["task"]]), html.number(row["rank"], 2), *places(row)]
+        for row in frame.to_dict("records")
+    ]
+    keys = [{"task": task} for task in frame["task"]]
+    headers = ["method", "task", "mean rank", "Borda points", "tie group", "cells"]
+    caption = "Mean rank over all data sets and regimes; methods of one tie group are not told apart"
+    return "## Over all data sets\n\n" + html.table(caption, headers, rows, {"task": ("score", SCORES)}, keys)
+
+
+def cells(shown: Shown) -> str:
+    """Recall@1 of each method in each cell."""
+    frame = shown.table("leaderboard")
+    frame = frame[frame["dataset"].ne(ALL)].sort_values(["dataset", "regime", "task", "rank"], kind="stable")
     top = float(frame["high"].fillna(frame["mean"]).max()) if frame["mean"].notna().any() else 1.0
-    rows, keys, every = [], [], ",".join(dict.fromkeys(frame["regime"]))
-    for row in frame.to_dict("records"):
-        everywhere = row["dataset"] == ALL
-        reason = "" if everywhere else missing(shown, row)
-        rows.append(
-            [
-                html.text(shown.label(row["method"])),
-                html.text("all" if everywhere else shown.results.title(row["dataset"])),
-                html.text("all" if everywhere else REGIMES.get(row["regime"], row["regime"])),
-                html.text(TASKS[row["task"]]),
-                html.text("") if everywhere else html.number(row["mean"], reason=reason),
-                html.Cell(html.interval(row["low"], row["mean"], row["high"], (0.0, top)), _sort(row["mean"])),
-                html.number(row["rank"], 2 if everywhere else 1),
-                html.number(row["points"], 1),
-                html.number(row["group"], 0),
-                html.number(row["n"], 0),
-            ]
-        )
-        keys.append({"dataset": row["dataset"], "regime": every if everywhere else row["regime"], "task": row["task"]})
-    datasets = {ALL: "mean rank over all", "": "each", **{name: name for name in dict.fromkeys(frame["dataset"]) if name != ALL}}
-    regimes = {"": "each", **{name: REGIMES.get(name, name) for name in dict.fromkeys(frame["regime"]) if name != ALL}}
-    return html.table(
-        "Methods by recall@1 in percent; ± and the picture are the 95 % interval over seeds",
-        ["method", "data set", "regime", "task", "recall@1 (%)", "95 % interval", "rank", "Borda", "tie group", "n"],
-        rows,
-        {"dataset": ("data set", datasets), "regime": ("regime", regimes), "task": ("score", SCORES)},
-        keys,
-        {"dataset": ALL, "task": "any"},
-    )
+    rows = [
+        [
+            html.text(shown.label(row["method"])),
+            html.text(shown.results.title(row["dataset"])),
+            html.text(REGIMES.get(row["regime"], row["regime"])),
+            html.text(TASKS[row["task"]]),
+            html.number(row["mean"], reason=missing(shown, row)),
+            html.Cell(html.interval(row["low"], row["mean"], row["high"], (0.0, top)), row["mean"]),
+            html.number(row["rank"], 1),
+            *places(row),
+        ]
+        for row in frame.to_dict("records")
+    ]
+    keys = [{key: row[key] for key in ("dataset", "regime", "task")} for row in frame.to_dict("records")]
+    filters = {
+        "dataset": ("data set", {"": "each", **{name: shown.results.title(name) for name in shown.results.datasets}}),
+        "regime": ("regime", {"": "each", **{name: REGIMES[name] for name in REGIMES if (frame["regime"] == name).any()}}),
+        "task": ("score", {**SCORES, "": "each"}),
+    }
+    headers = ["method", "data set", "regime", "task", "recall@1 (%)", "95 % interval", "rank", "Borda", "tie group", "seeds"]
+    caption = "Mean recall@1 in percent with its 95 % interval over seeds"
+    return "## By data set\n\n" + html.table(caption, headers, rows, filters, keys)
 
 
-def _sort(mean: float) -> float | str:
-    return "" if pd.isna(mean) else mean
+def places(row: dict) -> list[html.Cell]:
+    """Borda points, tie group, and what they were counted over."""
+    return [html.number(row["points"]), html.number(row["group"], 0), html.number(row["n"], 0)]
 
 
 def missing(shown: Shown, row: dict) -> str:
-    """Why a method has no number on a data set."""
+    """Why a method has no number on a data set; empty where it has one."""
     if not pd.isna(row["mean"]):
         return ""
     return shown.results.reasons.get((row["dataset"], row["method"]), "no finished run")

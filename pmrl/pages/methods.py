@@ -31,7 +31,7 @@ def section(shown: Shown, name: str) -> str:
     if name not in files:
         return f"{title}\n\n– The file of this method is not in this checkout, so its formulas are unknown here."
     tree = ast.parse(files[name].read_text(encoding="utf-8"))
-    text = f'<pre class="formula">{escape(ast.get_docstring(tree) or "")}</pre>'
+    text = f'<p class="formula">{escape(ast.get_docstring(tree) or "")}</p>'
     parts = [title, text, formulas(tree), hyperparameters(shown, name)]
     parts += each(shown, [lambda shown: wins(shown, name)])
     source = files[name].relative_to(ROOT).as_posix()
@@ -39,11 +39,13 @@ def section(shown: Shown, name: str) -> str:
 
 
 def formulas(tree: ast.Module) -> str:
-    """What the method's class says of its loss and its score."""
+    """What the method's class says of itself, of its loss and of its score."""
+    classes = {node.name: ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef)}
     said = {node.name: ast.get_docstring(node) for node in _methods(tree)}
     lines = [
         f"<dt>{title}</dt><dd>{escape(said[name] or '')}</dd>" for name, title in FORMULAS.items() if said.get(name)
     ]
+    lines.insert(0, f"<dt>In one line</dt><dd>{escape([*classes.values()][-1] or '')}</dd>")
     return f"<dl>{''.join(lines)}</dl>\n" if lines else "– Its loss and score are those of the method that it builds on."
 
 

@@ -66,12 +66,11 @@ def verdicts(shown: Shown) -> str:
     span = (-min(reach, 30.0), min(reach, 30.0))
     rows, keys = [], []
     for row in claims.to_dict("records"):
-        reason = "nothing was measured for this claim here" if pd.isna(row["effect"]) else ""
         rows.append(
             [
                 html.text(row["claim"]),
                 html.Cell(html.verdict(text(row["verdict"])), text(row["verdict"])),
-                html.number(row["effect"], signed=True, reason=reason),
+                html.number(row["effect"], signed=True),
                 html.Cell(html.interval(row["low"], row["effect"], row["high"], span, zero=0.0), row["effect"]),
                 html.text(bounds(row["low"], row["high"])),
                 html.number(row["p_holm"], 3),

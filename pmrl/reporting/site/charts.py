@@ -105,6 +105,6 @@ def place(shown: Shown, name: str, chart: Chart, label: str) -> str:
 
 
 def runtime() -> str:
-    """Vega's JavaScript, without what only its compilers need; it defines ``vega``."""
-    bundle: str = vl_convert.javascript_bundle("window.vega = vega;")
+    """Vega's JavaScript, which defines ``vegaEmbed``."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle

@@ -68,7 +68,7 @@ def _results_pages(
     ]
     pages.mkdir(parents=True)
     module = import_module(f"pmrl.pages.{COMPARISON}")
-    (pages / "index.md").write_text(f"# {module.TITLE}\n\n{module.compare(every)}", encoding="utf-8")
+    (pages / "index.md").write_text(page(module.TITLE, module.compare(every)), encoding="utf-8")
     entries: list[dict[str, Any]] = [{module.TITLE: "index.md"}]
     for name, shown in zip(names, every, strict=True):
         own = [{title: f"{name}/{page}" for title, page in entry.items()} for entry in _write_pages(shown)]
@@ -83,9 +83,14 @@ def _write_pages(shown: Shown) -> list[dict[str, Any]]:
     for name in [*PAGES, *(name for name in discovery.pages() if name not in (*PAGES, COMPARISON))]:
         module = import_module(f"pmrl.pages.{name}")
         file = "index.md" if name == PAGES[0] else f"{name}.md"
-        (shown.pages / file).write_text(f"# {module.TITLE}\n\n{module.build(shown)}", encoding="utf-8")
+        (shown.pages / file).write_text(page(module.TITLE, module.build(shown)), encoding="utf-8")
         entries.append({module.TITLE: file})
     return entries
+
+
+def page(title: str, text: str) -> str:
+    """A page of results; it has the width of the navigation at its side, which would list it alone."""
+    return f"---\nhide:\n  - navigation\n---\n\n# {title}\n\n{text}"
 
 
 def _require_site(output: Path) -> None:

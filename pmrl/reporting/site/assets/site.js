@@ -99,23 +99,26 @@ function sortable(table) {
 async function draw(place) {
   const name = place.dataset.name;
   const [specification] = await Promise.all([pmrl.data(name), pmrl.script(pmrl.vega)]);
-  const view = new vega.View(vega.parse(specification), { renderer: "svg", container: place, hover: true });
-  for (const [key, value] of Object.entries(place.signals ?? {})) view.signal(key, value);
+  const { view } = await vegaEmbed(place, specification, { mode: "vega", renderer: "svg", actions: false, logLevel: 1 });
   place.view = view;
-  await view.runAsync();
+  await steer(place);
   place.dispatchEvent(new Event("drawn"));
+}
+
+// Hand the page's choices to a chart, as far as it has such signals.
+function steer(place) {
+  const known = place.view.getState().signals;
+  for (const [key, value] of Object.entries(place.signals ?? {})) {
+    if (key in known) place.view.signal(key, value);
+  }
+  return place.view.runAsync();
 }
 
 function steering(form) {
   choices(form, (values) => {
     for (const place of every(".chart")) {
       place.signals = { ...place.signals, ...values };
-      if (place.view) {
-        for (const [key, value] of Object.entries(values)) {
-          if (key in place.view.getState().signals) place.view.signal(key, value);
-        }
-        place.view.runAsync();
-      }
+      if (place.view) steer(place);
     }
     for (const part of every("[data-shown-for]")) {
       const [key, value] = part.dataset.shownFor.split("=");
@@ -211,7 +214,7 @@ async function grid(form) {
       }
       return row;
     });
-    place.replaceChildren(element("table", { className: "grid" }, element("thead", {}, head), element("tbody", {}, ...rows)));
+    place.replaceChildren(element("table", { className: "pairs" }, element("thead", {}, head), element("tbody", {}, ...rows)));
     form.querySelector("output").textContent = rival
       ? `${methods[method]} is above ${methods[rival]} in ${all.filter((one) => one > 0).length} of ${all.length} pairs`
       : `mean of ${all.length} pairs: ${shown(all.reduce((sum, one) => sum + one, 0) / all.length)}`;
@@ -275,7 +278,7 @@ function runs(table) {
       content.push(element("div", { className: "choices" }, element("label", {}, "quantity ", select)), place);
       const refresh = () => {
         const rows = run.curves.filter((row) => row[0] === select.value).map(([, stage, step, value]) => ({ stage, step, value }));
-        place.view.change("run", vega.changeset().remove(() => true).insert(rows)).runAsync();
+        place.view.data("run", rows).runAsync();
       };
       place.addEventListener("drawn", refresh);
       select.addEventListener("change", refresh);
