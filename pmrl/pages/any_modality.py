@@ -40,7 +40,9 @@ def grid(shown: Shown) -> str:
             "values": values,
             "commands": {name: train_command(shown, dataset, *name.split(":")) for name in names},
             "reasons": {
-                f"{method}:{MAIN}": reason for (data, method), reason in shown.results.reasons.items() if data == dataset
+                f"{method}:{MAIN}": reason
+                for (data, method), reason in shown.results.reasons.items()
+                if data == dataset
             },
         }
         shown.script(f"pairs_{dataset}", content)

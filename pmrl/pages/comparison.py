@@ -46,7 +46,9 @@ def settings(every: Sequence[Shown]) -> str:
     for other in others:
         changed: dict[tuple[str, str, str], int] = {}
         for run in other.runs:
-            for key, before, after in differences(own.get(run.folder), run.about["origin"]) if run.folder in own else ():
+            for key, before, after in (
+                differences(own.get(run.folder), run.about["origin"]) if run.folder in own else ()
+            ):
                 changed[key, _short(before), _short(after)] = changed.get((key, _short(before), _short(after)), 0) + 1
         rows += [
             [html.text(other.name), html.text(key), html.text(before), html.text(after), html.number(count, 0)]
@@ -82,14 +84,24 @@ def verdicts(every: Sequence[Shown]) -> str:
             cells += [
                 html.Cell(html.verdict(word), word),
                 html.number(None if row is None else row["effect"], signed=True),
-                html.Cell("" if row is None else html.interval(row["low"], row["effect"], row["high"], (-reach, reach), 0.0)),
+                html.Cell(
+                    "" if row is None else html.interval(row["low"], row["effect"], row["high"], (-reach, reach), 0.0)
+                ),
             ]
         rows.append(cells)
         filters.append({"dataset": key[1], "differs": "yes" if len(words) > 1 else "no"})
-    headers = ["claim", *(f"{shown.name[0]}: {part}" for shown in every for part in ("verdict", "effect", "95 % interval"))]
+    headers = [
+        "claim",
+        *(f"{shown.name[0]}: {part}" for shown in every for part in ("verdict", "effect", "95 % interval")),
+    ]
     datasets = {OVERALL: "all together", **{key[1]: key[1] for key in keys if key[1] != OVERALL}}
-    choices = {"dataset": ("data set", datasets), "differs": ("verdicts", {"": "all", "yes": "that differ", "no": "that agree"})}
-    return "## Verdicts\n\n" + html.table("Verdicts of each study", headers, rows, choices, filters, {"dataset": OVERALL})
+    choices = {
+        "dataset": ("data set", datasets),
+        "differs": ("verdicts", {"": "all", "yes": "that differ", "no": "that agree"}),
+    }
+    return "## Verdicts\n\n" + html.table(
+        "Verdicts of each study", headers, rows, choices, filters, {"dataset": OVERALL}
+    )
 
 
 def means(every: Sequence[Shown]) -> str:
@@ -108,7 +120,9 @@ def means(every: Sequence[Shown]) -> str:
         cells = [html.text(label), html.text(dataset), html.text(REGIMES.get(regime, regime)), html.text(TASKS[task])]
         for row in values:
             cells.append(html.number(None if row is None else row["mean"]))
-            cells.append(html.Cell("" if row is None else html.interval(row["low"], row["mean"], row["high"], (0.0, top))))
+            cells.append(
+                html.Cell("" if row is None else html.interval(row["low"], row["mean"], row["high"], (0.0, top)))
+            )
         change = None if values[0] is None or values[-1] is None else values[-1]["mean"] - values[0]["mean"]
         rows.append([*cells, html.number(change, signed=True)])
         filters.append({"dataset": dataset, "regime": regime, "task": task})

@@ -5,13 +5,12 @@ import pandas as pd
 from pmrl.records import CONTINUED, FOUNDATION, MAIN, PAIRS, STAGES
 from pmrl.reporting.calibration import BASE, DOUBLE, HALF, records
 from pmrl.reporting.site import charts, html
-from pmrl.reporting.site.shown import Shown, each
+from pmrl.reporting.site.shown import Shown, each, thinned
 from pmrl.reporting.statistics import summarize
 from pmrl.tables.convergence import CAPTION
 
 TITLE = "Convergence"
 STAGE_TITLES = {CONTINUED: "continued training", FOUNDATION: "foundation"}
-POINTS = 40  # of a curve, at most
 
 
 def build(shown: Shown) -> str:
@@ -30,7 +29,9 @@ def budgets(shown: Shown) -> str:
     table = table.assign(steps=table[FOUNDATION] + continued, method=[shown.label(name) for name in table["method"]])
     frame = summarize(table, ["dataset", "method", "steps"], PAIRS)
     frame = pd.concat([frame[frame["dataset"].eq(name)].sort_values("steps") for name in datasets])
-    chart = charts.lines(shown, frame.drop(columns="n"), ("steps", "steps in all"), "recall@1 on validation (%)", ["dataset"])
+    chart = charts.lines(
+        shown, frame.drop(columns="n"), ("steps", "steps in all"), "recall@1 on validation (%)", ["dataset"]
+    )
     filters = {"dataset": ("data set", {name: shown.results.title(name) for name in datasets})}
     label = "Any-modality recall@1 on validation against the number of steps. The numbers stand in the table below."
     return (
@@ -62,12 +63,16 @@ def training(shown: Shown) -> str:
     """Every quantity that training logs, mean over seeds, by data set and stage."""
     curves = shown.results.curves
     curves = curves[curves["variant"].eq(MAIN) & curves["method"].isin(shown.results.methods)]
-    curves = pd.concat([thinned(part) for _, part in curves.groupby(["dataset", "stage", "quantity"], sort=False)] or [curves])
+    curves = pd.concat(
+        [thinned(part) for _, part in curves.groupby(["dataset", "stage", "quantity"], sort=False)] or [curves]
+    )
     if curves.empty:
         return "## Curves of training\n\n– No run has finished."
     frame = summarize(curves, ["dataset", "stage", "quantity", "method", "step"])
     frame = frame.assign(method=[shown.label(name) for name in frame["method"]])
-    quantities = [name for name in dict.fromkeys(frame["quantity"]) if not name.startswith(("cosine of", "gradient_of"))]
+    quantities = [
+        name for name in dict.fromkeys(frame["quantity"]) if not name.startswith(("cosine of", "gradient_of"))
+    ]
     frame = frame[frame["quantity"].isin(quantities)]
     first = {"stage": CONTINUED, "quantity": "sigma_1"}
     frame = frame.sort_values(list(first), key=lambda column: column.ne(first[str(column.name)]), kind="stable")
@@ -88,10 +93,3 @@ def training(shown: Shown) -> str:
         "method, so only their course can be compared; σ1 is the leading singular value of an instance's unit embeddings.\n\n"
         f"{html.choosers(filters, chosen, 'data-charts')}{charts.place(shown, 'training', chart, label)}"
     )
-
-
-def thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """The rows of at most POINTS steps, evenly spread, with the first and the last."""
-    steps = sorted(curve["step"].unique())
-    kept = {steps[round(place * (len(steps) - 1) / (POINTS - 1))] for place in range(POINTS)}
-    return curve[curve["step"].isin(kept)]

@@ -18,7 +18,6 @@ TITLE = "Data"
 SAMPLES = 6
 
 
-
 def build(shown: Shown) -> str:
     """One section per data set, and what is missing."""
     parts = [section(shown, name) for name in shown.results.datasets]
@@ -46,7 +45,9 @@ def described(card: Mapping[str, Any]) -> str:
         "items": ", ".join(f"{card['counts'][split]} {split}" for split in SPLITS if split in card.get("counts", {})),
         "checksum": card.get("checksum", ""),
     }
-    rows = "".join(f"<tr><th scope=row>{key}</th><td>{escape(str(value or '–'))}</td></tr>" for key, value in facts.items())
+    rows = "".join(
+        f"<tr><th scope=row>{key}</th><td>{escape(str(value or '–'))}</td></tr>" for key, value in facts.items()
+    )
     flaws = "".join(f"<li>{escape(flaw)}</li>" for flaw in card["flaws"]) or "<li>none is known</li>"
     return (
         f"<p><strong>{escape(card['title'])}</strong></p>\n<div class=scroll><table class='numbers plain'>{rows}</table></div>\n"
@@ -57,7 +58,10 @@ def described(card: Mapping[str, Any]) -> str:
 def modalities(card: Mapping[str, Any]) -> str:
     """What each modality is and how it is encoded."""
     rows = [
-        [html.text(name + (" (anchor)" if name == card["anchor"] else "")), *map(html.text, (about["kind"], about["description"], about["encoder"]))]
+        [
+            html.text(name + (" (anchor)" if name == card["anchor"] else "")),
+            *map(html.text, (about["kind"], about["description"], about["encoder"])),
+        ]
         + [html.number(about["dimension"], 0)]
         for name, about in card["modalities"].items()
     ]
@@ -68,7 +72,9 @@ def samples(shown: Shown, name: str) -> str:
     """A few items of the test part, of different groups, in all modalities."""
     shelf = Shelf(shown.results, name)
     test = shelf.items[shelf.items["split"].eq(TEST)].drop_duplicates("group")
-    chosen = test.iloc[[round(place * (len(test) - 1) / max(1, SAMPLES - 1)) for place in range(min(SAMPLES, len(test)))]]
+    chosen = test.iloc[
+        [round(place * (len(test) - 1) / max(1, SAMPLES - 1)) for place in range(min(SAMPLES, len(test)))]
+    ]
     ids = list(chosen["id"])
     found = media.items(shown, name, dict.fromkeys(shelf.modalities, ids))
     script = {"modalities": shelf.modalities, "items": [(key, found.get(key, {})) for key in ids]}
@@ -83,7 +89,12 @@ def learnability(shown: Shown, name: str) -> str:
         return f"– {json.dumps(LEARNABILITY)} is missing in the store: `pmrl prepare {name}` writes it."
     frame = pd.read_csv(path)
     rows = [
-        [html.text(row["query"]), html.text(row["gallery"]), html.number(row["recall@1"]), html.number(row["chance"], 2)]
+        [
+            html.text(row["query"]),
+            html.text(row["gallery"]),
+            html.number(row["recall@1"]),
+            html.number(row["chance"], 2),
+        ]
         for row in frame.to_dict("records")
     ]
     caption = "Learnability: recall@1 in percent of a linear method on the test part, and chance"

@@ -19,7 +19,9 @@ FIGURE_FORMATS = {"pdf": "PDF", "png": "PNG"}
 
 def build(shown: Shown) -> str:
     """A list of tables, then the figures with their captions."""
-    return "\n\n".join([EXPLAINED.replace("(documentation/", f"({up(shown)}documentation/"), tables(shown), figures(shown)])
+    return "\n\n".join(
+        [EXPLAINED.replace("(documentation/", f"({up(shown)}documentation/"), tables(shown), figures(shown)]
+    )
 
 
 def up(shown: Shown) -> str:
@@ -38,7 +40,9 @@ def tables(shown: Shown) -> str:
             table = import_module(f"pmrl.tables.{path.stem}")
             title, caption = table.TITLE, table.CAPTION
         rows.append([html.Cell(f"<b>{escape(title)}</b><br>{escape(caption)}", title), html.Cell(files, path.stem)])
-    return "## Tables\n\n" + (html.table("Tables", ["table", "files"], rows) if rows else "– No table has been written yet.")
+    return "## Tables\n\n" + (
+        html.table("Tables", ["table", "files"], rows) if rows else "– No table has been written yet."
+    )
 
 
 def figures(shown: Shown) -> str:

@@ -45,7 +45,9 @@ def of_dataset(shown: Shown, dataset: str, examples: pd.DataFrame) -> dict:
         for item in list(dict.fromkeys(part["item"]))[:QUERIES]:
             own = part[part["item"].eq(item)].sort_values("rank")
             methods = {
-                shown.label(name): [(row.retrieved, bool(row.correct)) for row in own[own["method"].eq(name)].itertuples()]
+                shown.label(name): [
+                    (row.retrieved, bool(row.correct)) for row in own[own["method"].eq(name)].itertuples()
+                ]
                 for name in shown.results.methods
                 if own["method"].eq(name).any()
             }

@@ -23,7 +23,12 @@ def overall(shown: Shown) -> str:
     frame = shown.table("leaderboard")
     frame = frame[frame["dataset"].eq(ALL)].sort_values(["task", "rank"], kind="stable")
     rows = [
-        [html.text(shown.label(row["method"])), html.text(TASKS[row["task"]]), html.number(row["rank"], 2), *places(row)]
+        [
+            html.text(shown.label(row["method"])),
+            html.text(TASKS[row["task"]]),
+            html.number(row["rank"], 2),
+            *places(row),
+        ]
         for row in frame.to_dict("records")
     ]
     keys = [{"task": task} for task in frame["task"]]
@@ -53,10 +58,24 @@ def cells(shown: Shown) -> str:
     keys = [{key: row[key] for key in ("dataset", "regime", "task")} for row in frame.to_dict("records")]
     filters = {
         "dataset": ("data set", {"": "each", **{name: shown.results.title(name) for name in shown.results.datasets}}),
-        "regime": ("regime", {"": "each", **{name: REGIMES[name] for name in REGIMES if (frame["regime"] == name).any()}}),
+        "regime": (
+            "regime",
+            {"": "each", **{name: REGIMES[name] for name in REGIMES if (frame["regime"] == name).any()}},
+        ),
         "task": ("score", {**SCORES, "": "each"}),
     }
-    headers = ["method", "data set", "regime", "task", "recall@1 (%)", "95 % interval", "rank", "Borda", "tie group", "seeds"]
+    headers = [
+        "method",
+        "data set",
+        "regime",
+        "task",
+        "recall@1 (%)",
+        "95 % interval",
+        "rank",
+        "Borda",
+        "tie group",
+        "seeds",
+    ]
     caption = "Mean recall@1 in percent with its 95 % interval over seeds"
     return "## By data set\n\n" + html.table(caption, headers, rows, filters, keys)
 

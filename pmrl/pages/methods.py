@@ -46,7 +46,9 @@ def formulas(tree: ast.Module) -> str:
         f"<dt>{title}</dt><dd>{escape(said[name] or '')}</dd>" for name, title in FORMULAS.items() if said.get(name)
     ]
     lines.insert(0, f"<dt>In one line</dt><dd>{escape([*classes.values()][-1] or '')}</dd>")
-    return f"<dl>{''.join(lines)}</dl>\n" if lines else "– Its loss and score are those of the method that it builds on."
+    return (
+        f"<dl>{''.join(lines)}</dl>\n" if lines else "– Its loss and score are those of the method that it builds on."
+    )
 
 
 def _methods(tree: ast.Module) -> Iterator[ast.FunctionDef]:
@@ -76,7 +78,9 @@ def hyperparameters(shown: Shown, name: str) -> str:
         for dataset, found in rows.items()
     ]
     headers = ["data set", "set by tuning; the rest are defaults", "parameters", "training (s a run)"]
-    return html.table(f"Settings and cost of {shown.label(name)}", headers, lines) if lines else "– No run has finished."
+    return (
+        html.table(f"Settings and cost of {shown.label(name)}", headers, lines) if lines else "– No run has finished."
+    )
 
 
 def wins(shown: Shown, name: str) -> str:
@@ -85,7 +89,9 @@ def wins(shown: Shown, name: str) -> str:
     cells = frame[frame["dataset"].ne("all") & frame["mean"].notna()]
     own = cells[cells["method"].eq(name)]
     first, tied = own[own["rank"].eq(1)], own[own["group"].eq(1)]
-    where = "; ".join(f"{row.dataset}, {REGIMES.get(row.regime, row.regime)}, {TASKS[row.task]}" for row in first.itertuples())
+    where = "; ".join(
+        f"{row.dataset}, {REGIMES.get(row.regime, row.regime)}, {TASKS[row.task]}" for row in first.itertuples()
+    )
     return (
         f"Where it wins: it leads {len(first)} of {len(own)} cells of the [leaderboard](leaderboard.md)"
         f"{f' ({where})' if where else ''} and is in the first group of ties in {len(tied)}."
@@ -107,7 +113,10 @@ def costs(shown: Shown) -> str:
         [
             html.text(shown.label(row["method"])),
             html.number(row["modalities"], 0),
-            *(html.Cell("–" if pd.isna(row[key]) else f"{row[key]:{form}}", row[key]) for key, (_, form) in HEADERS.items()),
+            *(
+                html.Cell("–" if pd.isna(row[key]) else f"{row[key]:{form}}", row[key])
+                for key, (_, form) in HEADERS.items()
+            ),
         ]
         for row in frame.to_dict("records")
     ]

@@ -86,13 +86,17 @@ def verdicts(shown: Shown) -> str:
         "95 % interval; the dashed line is no difference, and what lies further out than 30 points is drawn at the edge. "
         "p is corrected for the number of claims."
     )
-    return explained + "\n\n" + html.table(
-        "Claims, their verdicts and effects",
-        ["claim", "verdict", "effect", "95 % interval", "from … to", "p (Holm)", "source"],
-        rows,
-        {"dataset": ("data set", datasets), "verdict": ("verdict", words), "about": ("against", rivals)},
-        keys,
-        {"dataset": OVERALL},
+    return (
+        explained
+        + "\n\n"
+        + html.table(
+            "Claims, their verdicts and effects",
+            ["claim", "verdict", "effect", "95 % interval", "from … to", "p (Holm)", "source"],
+            rows,
+            {"dataset": ("data set", datasets), "verdict": ("verdict", words), "about": ("against", rivals)},
+            keys,
+            {"dataset": OVERALL},
+        )
     )
 
 
@@ -128,7 +132,9 @@ def unstable(shown: Shown) -> str:
     if not conditions:
         said = "– Other conditions of training have not been run (`make stability`), so nothing is known of it."
     else:
-        said = f"Tested under other conditions of training: {tested}. " + ("These verdicts turn:" if lines else "None turns.")
+        said = f"Tested under other conditions of training: {tested}. " + (
+            "These verdicts turn:" if lines else "None turns."
+        )
     return "\n".join(["## What is unstable", "", said, "", *lines])
 
 
@@ -142,7 +148,7 @@ def find(shown: Shown) -> str:
             "",
             f"- Who is best on {name} after fine-tuning, and how sure is that? Choose the data set in the table above, or see the"
             f" {html.link(f'leaderboard.html#dataset={name}&regime=fine_tuned&task=any', f'leaderboard of {name}')}.",
-            "- What happens when half of the modalities are missing? [Robustness](robustness.md).",
+            "- What happens when half of the modalities are missing? [Robustness](robustness.md), with the recall at each level.",
             "- What is the score that a method uses? [Methods](methods.md).",
             "- Which command makes a number again? Open its cell in the [grid of any modality](any_modality.md), or its run"
             " in [Runs](runs.md).",
@@ -168,7 +174,9 @@ def rests(shown: Shown) -> str:
     ]
     if shown.time:
         seconds, cores = shown.time["seconds"], shown.time["cores"]
-        facts.append(("time", f"{duration(seconds)} on {cores} cores, {shown.time['outside']:.0%} of it outside training"))
+        facts.append(
+            ("time", f"{duration(seconds)} on {cores} cores, {shown.time['outside']:.0%} of it outside training")
+        )
     facts += [(f"without {name}", reason) for name, reason in shown.study.get("absent", {}).items()]
     lines = [f"| {key} | {value or '–'} |" for key, value in facts]
     report = shown.folder / "report.html"
@@ -176,7 +184,9 @@ def rests(shown: Shown) -> str:
         shown.write(PROVENANCE, report.read_bytes())
         record = f"{html.link(PROVENANCE, 'Snakemake’s report')} is the record of provenance: every job with its code, files and time."
     else:
-        record = "Snakemake's report, the record of provenance, is written by `pmrl report`; build the site again after it."
+        record = (
+            "Snakemake's report, the record of provenance, is written by `pmrl report`; build the site again after it."
+        )
     if not about:
         record += f" This folder has no `{DESCRIPTION}` of its runs, so what made them is unknown."
     return "\n".join(["## What it rests on", "", "| | |", "|---|---|", *lines, "", record, ""])

@@ -5,11 +5,10 @@ from html import escape
 
 import pandas as pd
 
-from pmrl.pages.convergence import thinned
 from pmrl.records import FOUNDATION, STAGES
 from pmrl.reporting.site import charts, html
 from pmrl.reporting.site.commands import run_command
-from pmrl.reporting.site.shown import Run, Shown, each
+from pmrl.reporting.site.shown import Run, Shown, each, thinned
 from pmrl.study.belonging import digest
 
 TITLE = "Runs"
@@ -39,7 +38,9 @@ def table(shown: Shown) -> str:
         rows.append(
             [
                 html.Cell(opener, run.folder),
-                html.text(about["title"] if about["method"] == FOUNDATION else shown.label(about["method"], about["variant"])),
+                html.text(
+                    about["title"] if about["method"] == FOUNDATION else shown.label(about["method"], about["variant"])
+                ),
                 html.number(about["seed"], 0),
                 html.number(about["busy_seconds"]),
                 html.text(day(run.finished)),
@@ -50,7 +51,13 @@ def table(shown: Shown) -> str:
         keys.append({"dataset": about["dataset"], "method": about["method"]})
     for folder in shown.unfinished:
         dataset, method = folder.split("/")[:2]
-        rows.append([html.text(folder), html.text(shown.label(method)), *[html.Cell(html.dash("not finished"))] + [html.Cell("–")] * 4])
+        rows.append(
+            [
+                html.text(folder),
+                html.text(shown.label(method)),
+                *[html.Cell(html.dash("not finished"))] + [html.Cell("–")] * 4,
+            ]
+        )
         keys.append({"dataset": dataset, "method": method})
     for dataset, runs in content.items():
         shown.script(f"runs_{dataset}", runs)
@@ -105,5 +112,3 @@ def curve() -> charts.Chart:
 def day(time: float) -> str:
     """``2026-11-26 09:13``, in UTC."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
-
-

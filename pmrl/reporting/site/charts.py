@@ -24,9 +24,22 @@ CONFIG = {
     "view": {"stroke": None},
     "axis": {
         **{"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK},
-        **{"gridColor": INK, "gridOpacity": 0.15, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
+        **{
+            "gridColor": INK,
+            "gridOpacity": 0.15,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+        },
     },
-    "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "orient": "bottom", "columns": 3},
+    "legend": {
+        "symbolOpacity": 1,
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "orient": "bottom",
+        "columns": 3,
+    },
     "font": "inherit",
 }
 
@@ -44,7 +57,8 @@ def lines(
         signals: columns that the page chooses a value of; the first row's value is chosen at the beginning.
         height: in pixels; the width is that of the page.
     """
-    methods = [*dict.fromkeys(values["method"])]
+    order = {shown.label(name): place for place, name in enumerate(shown.results.methods)}
+    methods = sorted(dict.fromkeys(values["method"]), key=lambda label: order.get(label, len(order)))
     looks = {
         channel: {"field": "method", "type": "nominal", "title": None, "scale": {"domain": methods, "range": looks}}
         for channel, looks in _looks(shown, methods).items()

@@ -27,8 +27,8 @@ class Cell:
 
 def text(value: Any) -> Cell:
     """A text, sorted by the alphabet; a dash where there is none."""
-    shown = MISSING if value is None or value == "" or value is pd.NA or value != value else str(value)
-    return Cell(escape(shown), shown)
+    missing = value is None or value == "" or value is pd.NA or value != value
+    return Cell(MISSING) if missing else Cell(escape(str(value)), str(value))
 
 
 def number(value: float | None, decimals: int = 1, signed: bool = False, reason: str = "") -> Cell:
@@ -41,9 +41,7 @@ def number(value: float | None, decimals: int = 1, signed: bool = False, reason:
 
 def dash(reason: str = "") -> str:
     """A dash; with a reason, one that says it."""
-    return f'<span class="dash" tabindex="0" title="{escape(reason)}">{MISSING}<small> {escape(reason)}</small></span>' if (
-        reason
-    ) else MISSING
+    return f'<span class="dash">{MISSING} <small>{escape(reason)}</small></span>' if reason else MISSING
 
 
 def interval(low: float, mean: float, high: float, span: tuple[float, float], zero: float | None = None) -> str:

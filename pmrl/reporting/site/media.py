@@ -61,7 +61,9 @@ def items(shown: Shown, dataset: str, wanted: Mapping[str, Collection[str]]) -> 
             if key in sounds:
                 about = {**(about or {}), "sound": shown.write(f"{stem}.wav", sounds[key])}
             if about is None and features is not None and not np.isnan(features[rows[key]]).any():
-                about = {"bars": [round(float(value), 1) for value in np.clip(features[rows[key]], -DEVIATIONS, DEVIATIONS)]}
+                about = {
+                    "bars": [round(float(value), 1) for value in np.clip(features[rows[key]], -DEVIATIONS, DEVIATIONS)]
+                }
             found.setdefault(key, {})[modality] = about
     return found
 

@@ -17,6 +17,8 @@ from pmrl.files import read_json
 from pmrl.records import DESCRIPTION, FOUNDATION, MAIN, TIME
 from pmrl.reporting.results import Results
 
+POINTS = 40  # of a curve, at most
+
 
 @dataclass(frozen=True)
 class Run:
@@ -170,7 +172,8 @@ def seconds_left(shown: Shown) -> float | None:
     if not done:
         return None
     frame = pd.DataFrame(
-        [(*run.folder.split("/")[:2], float(run.about["busy_seconds"])) for run in done], columns=["dataset", "method", "s"]
+        [(*run.folder.split("/")[:2], float(run.about["busy_seconds"])) for run in done],
+        columns=["dataset", "method", "s"],
     )
     first = min(done, key=lambda run: run.finished)
     elapsed = max(run.finished for run in done) - first.finished + first.about["busy_seconds"]
@@ -185,6 +188,13 @@ def _typical(frame: pd.DataFrame, folder: str) -> float:
         if len(part):
             return float(part["s"].mean())
     return float(frame["s"].mean())
+
+
+def thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """The rows of at most POINTS steps, evenly spread, with the first and the last."""
+    steps = sorted(curve["step"].unique())
+    kept = {steps[round(place * (len(steps) - 1) / (POINTS - 1))] for place in range(POINTS)} if steps else set()
+    return curve[curve["step"].isin(kept)]
 
 
 def each(shown: Shown, parts: list[Callable[[Shown], str]]) -> Iterator[str]:

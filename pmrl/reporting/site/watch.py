@@ -19,9 +19,7 @@ def of_study(config: dict[str, Any], config_file: Path, output: Path) -> Path:
         UserError: no run has finished.
     """
     report.write_outdated(config)
-    return write_site(
-        [Path(config["results"])], output, site_settings(config, str(config_file)), Path(config["data"])
-    )
+    return write_site([Path(config["results"])], output, site_settings(config, str(config_file)), Path(config["data"]))
 
 
 def watched(config: dict[str, Any], config_file: Path, output: Path, seconds: int) -> Iterator[Path]:

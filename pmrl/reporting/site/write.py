@@ -41,7 +41,9 @@ def write_site(folders: Sequence[Path], output: Path, study: Mapping[str, Any], 
     """
     for folder in folders:
         if not (Path(folder) / TABLES["records"]).exists():
-            raise UserError(f"{folder}: no {TABLES['records']} here. Run snakemake or `pmrl collect`, or name another folder.")
+            raise UserError(
+                f"{folder}: no {TABLES['records']} here. Run snakemake or `pmrl collect`, or name another folder."
+            )
     _require_site(output)
     with TemporaryDirectory() as work:
         pages, files, site = Path(work, "pages"), Path(work, "files"), Path(work, "site")
