@@ -12,10 +12,10 @@ from pmrl.reporting.site.shown import Shown, each
 
 TITLE = "Any modality"
 EXPLAINED = (
-    "Recall@1 in percent by cosine between every two modalities, on groups that were never seen in training: a row is the "
-    "query, a column the gallery. Without a rival a cell is the method's mean over seeds; with one it is the mean "
-    "difference over the seeds of both, blue and positive where the method is above. Open a cell for its seeds, an example "
-    "query with the answers, and the commands that make it again."
+    "Recall@1 in percent by cosine between every two modalities, on groups that were never seen in training: a row is "
+    "the query, a column the gallery. Without a rival a cell is the method's mean over seeds; with one it is the "
+    "mean difference over the seeds of both, blue and positive where the method is above. Open a cell for its seeds, "
+    "an example query with the answers, and the commands that make it again."
 )
 
 

@@ -15,8 +15,9 @@ from pmrl.tables.leaderboard import TASKS
 TITLE = "Comparison"
 OVERALL = "overall"
 EXPLAINED = (
-    "Results folders side by side: the same study on two machines, by two versions, or with and without a method. A dash is "
-    "what a folder does not have. Intervals are those of each study alone; where they do not overlap, the studies differ."
+    "Results folders side by side: the same study on two machines, by two versions, or with and without a method. A "
+    "dash is what a folder does not have. Intervals are those of each study alone; where they do not overlap, the "
+    "studies differ."
 )
 
 

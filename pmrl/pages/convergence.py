@@ -89,7 +89,8 @@ def training(shown: Shown) -> str:
     chosen = {name: str(frame[name].iloc[0]) for name in signals}
     label = "A quantity of training against steps, mean over seeds with its 95 % interval"
     return (
-        "## Curves of training\n\nMean over seeds with its 95 % interval, as logged in training. Losses are those of each "
-        "method, so only their course can be compared; σ1 is the leading singular value of an instance's unit embeddings.\n\n"
+        "## Curves of training\n\nMean over seeds with its 95 % interval, as logged in training. Losses are those of "
+        "each method, so only their course can be compared; σ1 is the leading singular value of an instance's unit "
+        "embeddings.\n\n"
         f"{html.choosers(filters, chosen, 'data-charts')}{charts.place(shown, 'training', chart, label)}"
     )

@@ -1,18 +1,16 @@
 """The data sets: cards, samples, licences, flaws, and how much of each can be learned at all."""
 
 import json
-from collections.abc import Mapping
+from functools import partial
 from html import escape
-from typing import Any
 
 import pandas as pd
 
 from pmrl.data.learnability import FILE as LEARNABILITY
-from pmrl.errors import UserError
 from pmrl.records import SPLITS, TEST
 from pmrl.reporting.shelf import Shelf
 from pmrl.reporting.site import html, media
-from pmrl.reporting.site.shown import Shown
+from pmrl.reporting.site.shown import Shown, each
 
 TITLE = "Data"
 SAMPLES = 6
@@ -28,15 +26,13 @@ def build(shown: Shown) -> str:
 def section(shown: Shown, name: str) -> str:
     """Card, samples and learnability of a data set; a dash and the reason where its store is missing."""
     title = f"## {shown.results.title(name)} {{ #{name} }}"
-    try:
-        card = shown.results.cards[name]
-        return "\n\n".join([title, described(card), modalities(card), samples(shown, name), learnability(shown, name)])
-    except UserError as error:
-        return f"{title}\n\n– {error}"
+    parts = [described, modalities, samples, learnability]
+    return "\n\n".join([title, *each(shown, [partial(part, name=name) for part in parts])])
 
 
-def described(card: Mapping[str, Any]) -> str:
+def described(shown: Shown, name: str) -> str:
     """Where the data come from, under which licence, how they are split, and what is wrong with them."""
+    card = shown.results.cards[name]
     facts = {
         "origin": card["origin"],
         "licence": card["license"],
@@ -50,20 +46,22 @@ def described(card: Mapping[str, Any]) -> str:
     )
     flaws = "".join(f"<li>{escape(flaw)}</li>" for flaw in card["flaws"]) or "<li>none is known</li>"
     return (
-        f"<p><strong>{escape(card['title'])}</strong></p>\n<div class=scroll><table class='numbers plain'>{rows}</table></div>\n"
+        f"<p><strong>{escape(card['title'])}</strong></p>\n"
+        f'<div class="scroll"><table class="numbers plain">{rows}</table></div>\n'
         f"<p>Flaws:</p><ul>{flaws}</ul>\n"
     )
 
 
-def modalities(card: Mapping[str, Any]) -> str:
+def modalities(shown: Shown, name: str) -> str:
     """What each modality is and how it is encoded."""
+    card = shown.results.cards[name]
     rows = [
         [
-            html.text(name + (" (anchor)" if name == card["anchor"] else "")),
-            *map(html.text, (about["kind"], about["description"], about["encoder"])),
+            html.text(modality + (" (anchor)" if modality == card["anchor"] else "")),
+            *(html.text(about[key]) for key in ("kind", "description", "encoder")),
+            html.number(about["dimension"], 0),
         ]
-        + [html.number(about["dimension"], 0)]
-        for name, about in card["modalities"].items()
+        for modality, about in card["modalities"].items()
     ]
     return html.table("Modalities", ["modality", "kind", "what it shows", "encoder", "dimension"], rows)
 
@@ -79,7 +77,8 @@ def samples(shown: Shown, name: str) -> str:
     found = media.items(shown, name, dict.fromkeys(shelf.modalities, ids))
     script = {"modalities": shelf.modalities, "items": [(key, found.get(key, {})) for key in ids]}
     shown.script(f"samples_{name}", script)
-    return f'<details class="samples" data-samples="{escape(name)}"><summary>Samples of the test part</summary><div></div></details>\n'
+    summary = "<summary>Samples of the test part</summary>"
+    return f'<details class="samples" data-samples="{escape(name)}">{summary}<div></div></details>\n'
 
 
 def learnability(shown: Shown, name: str) -> str:

@@ -9,9 +9,9 @@ from pmrl.reporting.site.shown import Shown
 
 TITLE = "Downloads"
 EXPLAINED = (
-    "Tables as CSV (the numbers), LaTeX (booktabs), Markdown and HTML (the layout), and figures as PDF and PNG, as the study "
-    "wrote them. `pmrl table NAME --format latex` and `pmrl figure NAME --width column` make one for a paper; "
-    "[Writing it up](documentation/docs/writing_it_up.md) says which table answers which question."
+    "Tables as CSV (the numbers), LaTeX (booktabs), Markdown and HTML (the layout), and figures as PDF and PNG, as "
+    "the study wrote them. `pmrl table NAME --format latex` and `pmrl figure NAME --width column` make one for a "
+    "paper; [Writing it up](documentation/docs/writing_it_up.md) says which table answers which question."
 )
 TABLE_FORMATS = {"csv": "CSV", "tex": "LaTeX", "md": "Markdown", "html": "HTML"}
 FIGURE_FORMATS = {"pdf": "PDF", "png": "PNG"}

@@ -9,10 +9,10 @@ from pmrl.reporting.site.shown import Shown, each
 TITLE = "Examples"
 QUERIES = 3  # of each pair of modalities
 EXPLAINED = (
-    "A few queries of the test part, drawn by a seed before any result was known, and the five items that each method ranks "
-    "first (zero-shot, by cosine, first seed). The relevant item has a thick frame and a tick. A modality without picture, "
-    "clip, sound or text is drawn by its features, in standard deviations. Speech is spoken again for listening, by the same "
-    "voice; its picture is the spectrogram that was encoded."
+    "A few queries of the test part, drawn by a seed before any result was known, and the five items that each method "
+    "ranks first (zero-shot, by cosine, first seed). The relevant item has a thick frame and a tick. A modality "
+    "without picture, clip, sound or text is drawn by its features, in standard deviations. Speech is spoken again "
+    "for listening, by the same voice; its picture is the spectrogram that was encoded."
 )
 
 

@@ -6,17 +6,19 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from pmrl.errors import UserError
-from pmrl.records import DESCRIPTION, FOUNDATION
+from pmrl.records import DESCRIPTION, FINE_TUNED, FOUNDATION
+from pmrl.reporting.cells import p_value
+from pmrl.reporting.render import MISSING
 from pmrl.reporting.site import html
 from pmrl.reporting.site.shown import Shown, each, seconds_left
 
 TITLE = "Overview"
 OVERALL = "overall"
 QUESTION = (
-    "**Does PMRL align modalities better than its rivals?** It maximises the leading singular value of the matrix of an "
-    "instance's unit embeddings, without an anchor; its paper claims that this is better, more robust and more stable "
-    "than methods with an anchor. Here each claim is tested on our data, at our scale, by rules that were fixed in "
-    "`config/claims.yaml`."
+    "**Does PMRL align modalities better than its rivals?** It maximises the leading singular value of the matrix of "
+    "an instance's unit embeddings, without an anchor; its paper claims that this is better, more robust and more "
+    "stable than methods with an anchor. Here each claim is tested on our data, at our scale, by rules that were "
+    "fixed in `config/claims.yaml`."
 )
 PROVENANCE = "provenance.html"  # Snakemake's report, as the site calls its copy
 
@@ -72,8 +74,8 @@ def verdicts(shown: Shown) -> str:
                 html.Cell(html.verdict(text(row["verdict"])), text(row["verdict"])),
                 html.number(row["effect"], signed=True),
                 html.Cell(html.interval(row["low"], row["effect"], row["high"], span, zero=0.0), row["effect"]),
-                html.text(bounds(row["low"], row["high"])),
-                html.number(row["p_holm"], 3),
+                html.Cell(f'<span class="range">{bounds(row["low"], row["high"])}</span>', row["low"]),
+                html.Cell(p_value(row["p_holm"]).replace("<", "&lt;"), row["p_holm"]),
                 html.text(row["source"]),
             ]
         )
@@ -82,9 +84,9 @@ def verdicts(shown: Shown) -> str:
     words = {"": "all", **{word: word for word in dict.fromkeys(claims["verdict"].dropna()) if word}}
     rivals = {"": "all", **{name: shown.label(name) for name in shown.methods if (claims["second"] == name).any()}}
     explained = (
-        "Effect: first method minus second, in points of the claim's measure (recall@1 in percent for retrieval), with its "
-        "95 % interval; the dashed line is no difference, and what lies further out than 30 points is drawn at the edge. "
-        "p is corrected for the number of claims."
+        "Effect: first method minus second, in points of the claim's measure (recall@1 in percent for retrieval), "
+        "with its 95 % interval; the dashed line is no difference, and what lies further out than 30 points is drawn "
+        "at the edge. p is corrected for the number of claims."
     )
     return (
         explained
@@ -111,8 +113,8 @@ def about(row: dict) -> str:
 
 
 def bounds(low: float, high: float) -> str:
-    """``−1.2 … +3.4``; empty without an interval."""
-    return "" if pd.isna(low) else f"{low:+.1f} … {high:+.1f}".replace("-", "−")
+    """``−1.2 … +3.4``; a dash without an interval."""
+    return MISSING if pd.isna(low) else f"{low:+.1f} … {high:+.1f}".replace("-", "−")
 
 
 def _datasets(claims: pd.DataFrame) -> list[str]:
@@ -142,16 +144,17 @@ def find(shown: Shown) -> str:
     """Where a newcomer finds what is asked most."""
     datasets = shown.results.datasets
     name = "emoji" if "emoji" in datasets else datasets[0]
+    target = f"leaderboard.html#dataset={name}&regime={FINE_TUNED}&task=any"
     return "\n".join(
         [
             "## Where to find what",
             "",
-            f"- Who is best on {name} after fine-tuning, and how sure is that? Choose the data set in the table above, or see the"
-            f" {html.link(f'leaderboard.html#dataset={name}&regime=fine_tuned&task=any', f'leaderboard of {name}')}.",
-            "- What happens when half of the modalities are missing? [Robustness](robustness.md), with the recall at each level.",
+            f"- Who is best on {name} after fine-tuning, and how sure is that? Choose the data set in the table above,"
+            f" or see the {html.link(target, f'leaderboard of {name}')}.",
+            "- What happens when half of the modalities are missing? [Robustness](robustness.md), at each level.",
             "- What is the score that a method uses? [Methods](methods.md).",
-            "- Which command makes a number again? Open its cell in the [grid of any modality](any_modality.md), or its run"
-            " in [Runs](runs.md).",
+            "- Which command makes a number again? Open its cell in the [grid of any modality](any_modality.md), or its"
+            " run in [Runs](runs.md).",
             "- Where do the data come from, and what is wrong with them? [Data](data.md).",
             "- Tables and figures for a paper: [Downloads](downloads.md).",
             "",
@@ -182,7 +185,8 @@ def rests(shown: Shown) -> str:
     report = shown.folder / "report.html"
     if report.exists():
         shown.write(PROVENANCE, report.read_bytes())
-        record = f"{html.link(PROVENANCE, 'Snakemake’s report')} is the record of provenance: every job with its code, files and time."
+        linked = html.link(PROVENANCE, "Snakemake’s report")
+        record = f"{linked} is the record of provenance: every job with its code, files and time."
     else:
         record = (
             "Snakemake's report, the record of provenance, is written by `pmrl report`; build the site again after it."

@@ -11,9 +11,9 @@ from pmrl.tables.noise_robustness import CAPTION, NOTE, QUANTITIES
 
 TITLE = "Robustness"
 EXPLAINED = (
-    "Zero-shot recall@1 of each method as its input gets worse, mean over seeds with its 95 % interval. All methods get the "
-    "same draws. A method whose curve is higher is not more robust if it falls as steeply: what it keeps of its own clean "
-    "recall stands in the second table."
+    "Zero-shot recall@1 of each method as its input gets worse, mean over seeds with its 95 % interval. All methods "
+    "get the same draws. A method whose curve is higher is not more robust if it falls as steeply: what it keeps of "
+    "its own clean recall stands in the second table."
 )
 
 

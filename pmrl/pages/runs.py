@@ -13,9 +13,9 @@ from pmrl.study.belonging import digest
 
 TITLE = "Runs"
 EXPLAINED = (
-    "A run is one training of a method or of one of its variants on a data set with one seed, in all regimes. Open it for "
-    "its settings, curves, versions and the digests of what made it: the code with all that it imports, the settings, and "
-    "the data. Runs with the same digest are interchangeable."
+    "A run is one training of a method or of one of its variants on a data set with one seed, in all regimes. Open it "
+    "for its settings, curves, versions and the digests of what made it: the code with all that it imports, the "
+    "settings, and the data. Runs with the same digest are interchangeable."
 )
 
 

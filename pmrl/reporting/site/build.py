@@ -32,6 +32,7 @@ DOCSTRINGS = {
     **{"show_submodules": True, "show_if_no_docstring": False, "heading_level": 2, "members_order": "source"},
     **{"show_signature_annotations": True, "annotations_path": "brief", "filters": ["!^_"]},
     **{"show_symbol_type_heading": True, "docstring_section_style": "list", "extensions": []},
+    "docstring_options": {"returns_multiple_items": False, "returns_named_value": False},
 }
 
 

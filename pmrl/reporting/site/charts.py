@@ -51,7 +51,7 @@ def lines(
 
     Args:
         shown: the study, for names and looks of methods.
-        values: columns ``method`` (a label), ``mean``, ``low``, ``high``, the column of ``x``, and those of ``signals``.
+        values: columns ``method`` (a label), ``mean``, ``low``, ``high``, that of ``x``, and those of ``signals``.
         x: column and title of the horizontal axis.
         y: title of the vertical axis.
         signals: columns that the page chooses a value of; the first row's value is chosen at the beginning.

@@ -22,7 +22,7 @@ class Cell:
     """
 
     def __init__(self, html: str, value: float | str = "") -> None:
-        self.html, self.value = html, value
+        self.html, self.value = html, "" if pd.isna(value) else value
 
 
 def text(value: Any) -> Cell:
@@ -119,7 +119,8 @@ def choosers(filters: Mapping[str, tuple[str, Mapping[str, str]]], chosen: Mappi
 def verdict(word: str) -> str:
     """A verdict with a sign of its own, so that it is read without colour."""
     sign = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?", "unstable": "≈"}.get(word, MISSING)
-    return f'<span class="verdict {escape(word.replace(" ", "-"))}">{sign} {escape(word) or "not measured"}</span>'
+    kind = word.replace(" ", "-") or "unmeasured"
+    return f'<span class="verdict {escape(kind)}">{sign} {escape(word) or "not measured"}</span>'
 
 
 def link(target: str, shown: str) -> str:

@@ -1,4 +1,4 @@
-"""Items of a data set as a page shows them: pictures, clips and sounds as files, texts as they are, features as bars."""
+"""Items of a data set as a page shows them: pictures, clips and sounds as files, texts, or features as bars."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

@@ -1,9 +1,10 @@
-"""A results folder as the pages of the site see it: its tables, its runs, and the files that pages write beside them."""
+"""A results folder as the pages of the site see it: its tables, its runs, and the files that pages write."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -203,4 +204,4 @@ def each(shown: Shown, parts: list[Callable[[Shown], str]]) -> Iterator[str]:
         try:
             yield part(shown)
         except UserError as error:
-            yield f"– {error}"
+            yield f"– {escape(str(error))}"

@@ -262,6 +262,18 @@ async function examples(form) {
   });
 }
 
+// A few items of a data set in all modalities, loaded when they are asked for.
+function samples(place) {
+  place.addEventListener("toggle", async () => {
+    const { modalities, items } = await pmrl.data(`samples_${place.dataset.samples}`);
+    const rows = items.map(([id, item]) => {
+      const figures = modalities.map((modality) => element("figure", {}, view(item, modality, "–"), element("figcaption", { textContent: modality })));
+      return element("div", { className: "answers" }, ...figures);
+    });
+    place.lastElementChild.replaceChildren(...rows);
+  }, { once: true });
+}
+
 // A run: its settings, curves, versions and digests.
 function runs(table) {
   table.addEventListener("click", async (event) => {
@@ -295,6 +307,7 @@ document.addEventListener("DOMContentLoaded", () => {
   every("form[data-filters]").forEach(filterable);
   every("form[data-grid]").forEach(grid);
   every("form[data-examples]").forEach(examples);
+  every("details[data-samples]").forEach(samples);
   every("table.numbers").forEach(runs);
   every("form[data-charts]").forEach(steering);
   every(".chart[data-script]").forEach(draw);
