@@ -61,7 +61,7 @@ def _methods(tree: ast.Module) -> Iterator[ast.FunctionDef]:
 def hyperparameters(shown: Shown, name: str) -> str:
     """The hyper-parameters that the study's runs set, by data set, and the size of the networks."""
     own = [run.about for run in shown.runs if run.folder.split("/")[1:3] == [name, "main"]]
-    rows = {}
+    rows: dict[str, list[tuple[str, int, float]]] = {}
     for about in own:
         settings = about["origin"]["settings"]["hyperparameters"]
         values = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in settings.items()) or "the defaults"

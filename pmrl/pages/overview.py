@@ -1,7 +1,9 @@
 """The first page: the question, the verdicts with effect and interval, and what they rest on."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 
@@ -107,7 +109,7 @@ def text(value: object) -> str:
     return "" if value is None or value != value else str(value)
 
 
-def about(row: dict) -> str:
+def about(row: Mapping[str, Any]) -> str:
     """The method that a claim compares with: ``gram`` of "gram" and of "gram by own"."""
     return str(row["second"]).split(" by ")[0]
 
@@ -202,11 +204,11 @@ def dates(times: list[float]) -> str:
     return " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
 
 
-def distinct(about: list, key: str) -> str:
+def distinct(about: Sequence[Mapping[str, Any]], key: str) -> str:
     """The different values of one key, joined by commas."""
     return ", ".join(dict.fromkeys(str(one[key])[:40] for one in about if one.get(key)))
 
 
-def versions(about: dict) -> str:
+def versions(about: Mapping[str, Any]) -> str:
     """``python 3.11.7, torch 2.13.0``."""
     return ", ".join(f"{name} {version}" for name, version in sorted(about.get("versions", {}).items()))

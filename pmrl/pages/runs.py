@@ -1,7 +1,9 @@
 """Every run: its settings, curves, versions and what made it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -70,7 +72,7 @@ def table(shown: Shown) -> str:
     return html.table("Runs", headers, rows, filters, keys)
 
 
-def _key(about: dict) -> tuple[str, str, str, int]:
+def _key(about: Mapping[str, Any]) -> tuple[str, str, str, int]:
     return about["dataset"], about["method"], about["variant"], about["seed"]
 
 
