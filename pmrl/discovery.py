@@ -64,7 +64,7 @@ def figures() -> list[str]:
 
 def pages() -> list[str]:
     """Names of all pages of the site."""
-    return plug_ins(ROOT / "pmrl" / "pages")
+    return plug_ins(ROOT / "pmrl" / "reporting" / "site" / "pages")
 
 
 def reads(kind: str, name: str) -> list[str]:

@@ -145,7 +145,7 @@ def test_changing_a_figure_redraws_that_figure_alone(project, edited):
 
 
 def test_a_changed_guide_or_page_writes_the_site_again_and_nothing_else(project, edited):
-    for name, text in {"docs/records.md": "\nMore.\n", "pmrl/pages/runs.py": "\nCHANGED = 1\n"}.items():
+    for name, text in {"docs/records.md": "\nMore.\n", "pmrl/reporting/site/pages/runs.py": "\nCHANGED = 1\n"}.items():
         edited(name, text)
         assert {rule for rule, _ in planned(project)} == {"site", "all"}
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from html import escape
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -84,12 +85,17 @@ class Shown:
                 return pd.read_csv(path, keep_default_na=False, na_values=[""])
             if name not in tables():
                 return f"There is no table {name!r}."
-            built: pd.DataFrame = import_module(f"pmrl.tables.{name}").build(self.results)
+            built: pd.DataFrame = self.module(name).build(self.results)
             return built
         except UserError as error:
             return str(error)
         except (ValueError, OSError) as error:
             return f"{path}: cannot be read ({error})."
+
+    @staticmethod
+    def module(name: str) -> ModuleType:
+        """The module of a table, for its title, caption, notes and headers."""
+        return import_module(f"pmrl.tables.{name}")
 
     def label(self, method: str, variant: str = MAIN) -> str:
         """The name of a method, or of one of its variants."""

@@ -1,7 +1,7 @@
 """Write the site of one results folder, or of several side by side.
 
-A page is a module of ``pmrl/pages`` with TITLE and ``build(shown)``, which returns Markdown; for ``shown`` see
-``pmrl.reporting.site.shown``.
+A page is a module of ``pmrl/reporting/site/pages`` with TITLE and ``build(shown)``, which returns Markdown; for
+``shown`` see ``pmrl.reporting.site.shown``.
 """
 
 import shutil
@@ -69,7 +69,7 @@ def _results_pages(
         for folder, name in zip(folders, names, strict=True)
     ]
     pages.mkdir(parents=True)
-    module = import_module(f"pmrl.pages.{COMPARISON}")
+    module = import_module(f"pmrl.reporting.site.pages.{COMPARISON}")
     (pages / "index.md").write_text(page(module.TITLE, module.compare(every)), encoding="utf-8")
     entries: list[dict[str, Any]] = [{module.TITLE: "index.md"}]
     for name, shown in zip(names, every, strict=True):
@@ -83,7 +83,7 @@ def _write_pages(shown: Shown) -> list[dict[str, Any]]:
     shown.pages.mkdir(parents=True, exist_ok=True)
     entries = []
     for name in [*PAGES, *(name for name in discovery.pages() if name not in (*PAGES, COMPARISON))]:
-        module = import_module(f"pmrl.pages.{name}")
+        module = import_module(f"pmrl.reporting.site.pages.{name}")
         file = "index.md" if name == PAGES[0] else f"{name}.md"
         (shown.pages / file).write_text(page(module.TITLE, module.build(shown)), encoding="utf-8")
         entries.append({module.TITLE: file})

@@ -7,7 +7,6 @@ from pmrl.reporting.calibration import BASE, DOUBLE, HALF, records
 from pmrl.reporting.site import charts, html
 from pmrl.reporting.site.shown import Shown, each, thinned
 from pmrl.reporting.statistics import summarize
-from pmrl.tables.convergence import CAPTION
 
 TITLE = "Convergence"
 STAGE_TITLES = {CONTINUED: "continued training", FOUNDATION: "foundation"}
@@ -35,7 +34,7 @@ def budgets(shown: Shown) -> str:
     filters = {"dataset": ("data set", {name: shown.results.title(name) for name in datasets})}
     label = "Any-modality recall@1 on validation against the number of steps. The numbers stand in the table below."
     return (
-        f"## Enough steps?\n\n{CAPTION}\n\n{html.choosers(filters, {}, 'data-charts')}"
+        f"## Enough steps?\n\n{shown.module('convergence').CAPTION}\n\n{html.choosers(filters, {}, 'data-charts')}"
         f"{charts.place(shown, 'budgets', chart, label)}"
     )
 

@@ -1,7 +1,6 @@
 """Every table and figure of the study, to look at and to take along."""
 
 from html import escape
-from importlib import import_module
 
 from pmrl.discovery import ROOT
 from pmrl.reporting.site import html
@@ -37,7 +36,7 @@ def tables(shown: Shown) -> str:
         module = ROOT / "pmrl" / "tables" / path.name.replace(".csv", ".py")
         title, caption = path.stem, ""
         if module.exists():
-            table = import_module(f"pmrl.tables.{path.stem}")
+            table = shown.module(path.stem)
             title, caption = table.TITLE, table.CAPTION
         rows.append([html.Cell(f"<b>{escape(title)}</b><br>{escape(caption)}", title), html.Cell(files, path.stem)])
     return "## Tables\n\n" + (

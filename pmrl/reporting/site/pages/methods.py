@@ -11,8 +11,6 @@ from pmrl.errors import UserError
 from pmrl.records import REGIMES
 from pmrl.reporting.site import html
 from pmrl.reporting.site.shown import Shown, each
-from pmrl.tables.cost import CAPTION, HEADERS
-from pmrl.tables.leaderboard import TASKS
 
 TITLE = "Methods"
 FORMULAS = {"loss": "Loss", "score": "Score"}
@@ -88,9 +86,10 @@ def wins(shown: Shown, name: str) -> str:
     frame = shown.table("leaderboard")
     cells = frame[frame["dataset"].ne("all") & frame["mean"].notna()]
     own = cells[cells["method"].eq(name)]
+    tasks = shown.module("leaderboard").TASKS
     first, tied = own[own["rank"].eq(1)], own[own["group"].eq(1)]
     where = "; ".join(
-        f"{row.dataset}, {REGIMES.get(row.regime, row.regime)}, {TASKS[row.task]}" for row in first.itertuples()
+        f"{row.dataset}, {REGIMES.get(row.regime, row.regime)}, {tasks[row.task]}" for row in first.itertuples()
     )
     return (
         f"Where it wins: it leads {len(first)} of {len(own)} cells of the [leaderboard](leaderboard.md)"
@@ -106,7 +105,7 @@ def variants(shown: Shown, name: str) -> str:
 
 def costs(shown: Shown) -> str:
     """Parameters, time and memory of all methods."""
-    frame = shown.table("cost")
+    frame, module = shown.table("cost"), shown.module("cost")
     if frame.empty:
         raise UserError("This study measures no costs.")
     rows = [
@@ -115,15 +114,15 @@ def costs(shown: Shown) -> str:
             html.number(row["modalities"], 0),
             *(
                 html.Cell("–" if pd.isna(row[key]) else f"{row[key]:{form}}", row[key])
-                for key, (_, form) in HEADERS.items()
+                for key, (_, form) in module.HEADERS.items()
             ),
         ]
         for row in frame.to_dict("records")
     ]
     counts = {str(number): str(number) for number in sorted(frame["modalities"].unique())}
-    return f"## Cost\n\n{CAPTION}\n\n" + html.table(
+    return f"## Cost\n\n{module.CAPTION}\n\n" + html.table(
         "Cost by number of modalities",
-        ["method", "modalities", *(title for title, _ in HEADERS.values())],
+        ["method", "modalities", *(title for title, _ in module.HEADERS.values())],
         rows,
         {"modalities": ("modalities", {"": "each", **counts})},
         [{"modalities": str(value)} for value in frame["modalities"]],

@@ -7,7 +7,6 @@ from pmrl.reporting.measures import CORRUPTION_TITLES, UNITS, corruption_curves,
 from pmrl.reporting.site import charts, html
 from pmrl.reporting.site.shown import Shown, each
 from pmrl.reporting.statistics import summarize
-from pmrl.tables.noise_robustness import CAPTION, NOTE, QUANTITIES
 
 TITLE = "Robustness"
 EXPLAINED = (
@@ -19,7 +18,7 @@ EXPLAINED = (
 
 def build(shown: Shown) -> str:
     """A chart per corruption, the recall at each level, and what is kept."""
-    return "\n\n".join([EXPLAINED, *each(shown, [curves, levels, kept]), NOTE])
+    return "\n\n".join([EXPLAINED, *each(shown, [curves, levels, kept]), shown.module("noise_robustness").NOTE])
 
 
 def by_level(shown: Shown) -> pd.DataFrame:
@@ -84,17 +83,18 @@ def levels(shown: Shown) -> str:
 
 def kept(shown: Shown) -> str:
     """Mean over the levels, share kept, excess over pairwise, and the severest level."""
+    module = shown.module("noise_robustness")
     frame = shown.table("noise_robustness")
     rows, keys = [], []
     for (dataset, corruption, method), part in frame.groupby(["dataset", "corruption", "method"], sort=False):
         estimates = part.set_index("quantity").to_dict("index")
         names = [shown.label(method), shown.results.title(dataset), CORRUPTION_TITLES[corruption]]
-        rows.append([*map(html.text, names), *(_estimate(estimates[quantity]) for quantity in QUANTITIES)])
+        rows.append([*map(html.text, names), *(_estimate(estimates[quantity]) for quantity in module.QUANTITIES)])
         keys.append({"dataset": dataset, "corruption": corruption})
     filters = {"dataset": _datasets(shown, frame), "corruption": _corruptions(frame)}
-    headers = ["method", "data set", "corruption", *QUANTITIES.values()]
+    headers = ["method", "data set", "corruption", *module.QUANTITIES.values()]
     shown_table = html.table("Mean ± half of the 95 % interval over seeds", headers, rows, filters, keys)
-    return f"## What is kept\n\n{CAPTION}\n\n{shown_table}"
+    return f"## What is kept\n\n{module.CAPTION}\n\n{shown_table}"
 
 
 def _estimate(row: dict) -> html.Cell:

@@ -15,8 +15,18 @@ import yaml
 from pmrl.data.playback import recordings
 from pmrl.discovery import pages
 from pmrl.errors import UserError
-from pmrl.pages import any_modality, comparison, data, examples, leaderboard, methods, overview, robustness, runs
 from pmrl.reporting.site import media
+from pmrl.reporting.site.pages import (
+    any_modality,
+    comparison,
+    data,
+    examples,
+    leaderboard,
+    methods,
+    overview,
+    robustness,
+    runs,
+)
 from pmrl.reporting.site.shown import Shown, seconds_left
 from pmrl.reporting.site.write import PAGES, write_site
 

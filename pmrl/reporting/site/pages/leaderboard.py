@@ -5,7 +5,6 @@ import pandas as pd
 from pmrl.records import ANCHOR, REGIMES
 from pmrl.reporting.site import html
 from pmrl.reporting.site.shown import Shown, each
-from pmrl.tables.leaderboard import CAPTION, GROUP_NOTE, TASKS
 
 TITLE = "Leaderboard"
 ALL = "all"
@@ -14,8 +13,9 @@ SCORES = {"any": "cosine, between any two modalities", ANCHOR: "own score, from 
 
 def build(shown: Shown) -> str:
     """The ranks over all cells, then the cells."""
-    notes = f"{GROUP_NOTE} The definition of each method's own score: [Methods](methods.md)."
-    return "\n\n".join([CAPTION, *each(shown, [overall, cells]), notes])
+    table = shown.module("leaderboard")
+    notes = f"{table.GROUP_NOTE} The definition of each method's own score: [Methods](methods.md)."
+    return "\n\n".join([table.CAPTION, *each(shown, [overall, cells]), notes])
 
 
 def overall(shown: Shown) -> str:
@@ -25,7 +25,7 @@ def overall(shown: Shown) -> str:
     rows = [
         [
             html.text(shown.label(row["method"])),
-            html.text(TASKS[row["task"]]),
+            html.text(shown.module("leaderboard").TASKS[row["task"]]),
             html.number(row["rank"], 2),
             *places(row),
         ]
@@ -47,7 +47,7 @@ def cells(shown: Shown) -> str:
             html.text(shown.label(row["method"])),
             html.text(shown.results.title(row["dataset"])),
             html.text(REGIMES.get(row["regime"], row["regime"])),
-            html.text(TASKS[row["task"]]),
+            html.text(shown.module("leaderboard").TASKS[row["task"]]),
             html.number(row["mean"], reason=missing(shown, row)),
             html.Cell(html.interval(row["low"], row["mean"], row["high"], (0.0, top)), row["mean"]),
             html.number(row["rank"], 1),

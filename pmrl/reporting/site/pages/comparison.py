@@ -10,7 +10,6 @@ from pmrl.records import REGIMES
 from pmrl.reporting.site import html
 from pmrl.reporting.site.shown import Shown
 from pmrl.study.belonging import differences
-from pmrl.tables.leaderboard import TASKS
 
 TITLE = "Comparison"
 OVERALL = "overall"
@@ -118,7 +117,12 @@ def means(every: Sequence[Shown]) -> str:
         dataset, regime, task, method = key
         values = [frame.loc[key] if key in frame.index else None for frame in found]
         label = next(shown.label(method) for shown in every if method in shown.results.methods)
-        cells = [html.text(label), html.text(dataset), html.text(REGIMES.get(regime, regime)), html.text(TASKS[task])]
+        cells = [
+            html.text(label),
+            html.text(dataset),
+            html.text(REGIMES.get(regime, regime)),
+            html.text(every[0].module("leaderboard").TASKS[task]),
+        ]
         for row in values:
             cells.append(html.number(None if row is None else row["mean"]))
             cells.append(
