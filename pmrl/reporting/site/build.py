@@ -61,7 +61,6 @@ def settings(pages: Path, output: Path, navigation: Sequence[Any]) -> dict[str, 
         "extra_css": ["assets/site.css"],
         "extra_javascript": ["assets/site.js"],
         "extra": {"generator": False, "polyfills": ["assets/iframe-worker.js"]},
-        "validation": {"links": {"anchors": "warn", "absolute_links": "warn", "unrecognized_links": "warn"}},
     }
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pmrl.discovery import ROOT, method_files
 from pmrl.errors import UserError
-from pmrl.records import REGIMES
+from pmrl.records import MAIN, REGIMES
 from pmrl.reporting.site import html
 from pmrl.reporting.site.shown import Shown, each
 
@@ -58,7 +58,7 @@ def _methods(tree: ast.Module) -> Iterator[ast.FunctionDef]:
 
 def hyperparameters(shown: Shown, name: str) -> str:
     """The hyper-parameters that the study's runs set, by data set, and the size of the networks."""
-    own = [run.about for run in shown.runs if run.folder.split("/")[1:3] == [name, "main"]]
+    own = [run.about for run in shown.runs if run.folder.split("/")[1:3] == [name, MAIN]]
     rows: dict[str, list[tuple[str, int, float]]] = {}
     for about in own:
         settings = about["origin"]["settings"]["hyperparameters"]
