@@ -1,4 +1,4 @@
-# The study: data -> foundation -> methods -> records -> tables and figures.
+# The study: data -> foundation -> methods -> records -> tables and figures -> site.
 # `snakemake --cores all` makes everything that config/config.yaml asks for, with `--configfile FILE` what another study
 # asks for; stages stand in workflow/rules/.
 
@@ -26,6 +26,7 @@ rule all:
     default_target: True
     input:
         artefacts(),
+        rules.site.output,
 
 
 onsuccess:

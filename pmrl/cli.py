@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pmrl import discovery
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pmrl.experiments.run import Run
 
 TRACEBACK = "PMRL_TRACEBACK"
+FORMATS = {"csv": ".csv", "latex": ".tex", "markdown": ".md", "html": ".html"}
+WIDTHS = ("column", "page")
 CALIBRATION_RECORDS, STABILITY_RECORDS = "config/calibration_records.csv", "config/stability.csv"
 
 
@@ -135,6 +138,16 @@ def parser() -> argparse.ArgumentParser:
     sub = command("report", report, "Write one HTML file with every table and figure, even of an unfinished study.")
     study_options(sub, settings=False)
 
+    sub = command("site", site, "Write the site of a study, even of an unfinished one, or of several results folders.")
+    sub.add_argument(
+        "folders", nargs="*", type=path, metavar="FOLDER", help="results folders to show beside each other, as they are"
+    )
+    study_options(sub)
+    sub.add_argument("--output", type=path, help="folder of the site (site/ in the results folder)")
+    sub.add_argument(
+        "--watch", type=positive, metavar="SECONDS", nargs="?", const=60, help="write it again as runs finish (60)"
+    )
+
     sub = command("documents", documents, "Write the numbers, tables and figures of README.md and docs/ from the runs.")
     sub.add_argument(
         "--study",
@@ -148,11 +161,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("name", metavar="NAME")
     study_options(sub)
     sub.add_argument("--output", type=path, help="folder to write to (tables/ in the results folder)")
+    sub.add_argument("--format", choices=list(FORMATS), help="print the table in this format, instead of writing files")
 
     sub = command("figure", figure, "Draw one figure from the records.")
     sub.add_argument("name", metavar="NAME")
     study_options(sub)
     sub.add_argument("--output", type=path, help="folder to write to (figures/ in the results folder)")
+    sub.add_argument("--width", choices=list(WIDTHS), help="fit it to one column of a paper or to the page")
     sub.add_argument("--rival", help="the method to compare PMRL with, instead of GRAM")
     sub.add_argument("--regime", choices=list(REGIMES), help="the regime to draw, where a figure shows one")
     return top
@@ -443,6 +458,32 @@ def report(config: Path, results: Path | None, data: Path | None) -> None:
     print(html.write(study, config, results / "report.html"))
 
 
+def site(
+    folders: list[Path],
+    output: Path | None,
+    watch: int | None,
+    config: Path,
+    settings: dict[str, Any] | None,
+    results: Path | None,
+    data: Path | None,
+) -> None:
+    """Write the site of some results folders, of a study as its settings and records are, or of a config's study."""
+    from pmrl.reporting.site.watch import of_study, watched
+    from pmrl.reporting.site.write import write_site
+
+    if folders:
+        default = folders[0] / ("site" if len(folders) == 1 else "comparison")
+        print(write_site(folders, output or default, {}, data))
+        return
+    study, results, data = studied(None if settings else config, results, data)
+    output = output or results / "site"
+    if settings:
+        print(write_site([results], output, settings, data))
+        return
+    for page in watched(study, config, output, watch) if watch else [of_study(study, config, output)]:
+        print(page, flush=True)
+
+
 def documents(studies: list[str] | None) -> None:
     """Write all documents."""
     from pmrl.reporting.documents.command import write_documents
@@ -454,21 +495,29 @@ def documents(studies: list[str] | None) -> None:
 def table(
     name: str,
     output: Path | None,
+    format: str | None,
     config: Path,
     settings: dict[str, Any] | None,
     results: Path | None,
     data: Path | None,
 ) -> None:
-    """Write one table."""
+    """Write one table, or print it in one format."""
     from pmrl.reporting.write_table import write_table
 
     study, results, data = studied(None if settings else config, results, data)
-    write_table(name, results, output or results / "tables", settings or described(study), data)
+    study = settings or described(study)
+    if not format:
+        write_table(name, results, output or results / "tables", study, data)
+        return
+    with TemporaryDirectory() as folder:
+        paths = write_table(name, results, Path(folder), study, data)
+        print(next(path for path in paths if path.suffix == FORMATS[format]).read_text(encoding="utf-8"), end="")
 
 
 def figure(
     name: str,
     output: Path | None,
+    width: str | None,
     rival: str | None,
     regime: str | None,
     config: Path,
@@ -481,7 +530,7 @@ def figure(
 
     study, results, data = studied(None if settings else config, results, data)
     options = {key: value for key, value in (("rival", rival), ("regime", regime)) if value}
-    write_figure(name, results, output or results / "figures", settings or described(study), data, **options)
+    write_figure(name, results, output or results / "figures", settings or described(study), data, width, **options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which plug-ins exist: each file is one method, data set, table or figure. Nothing is imported."""
+"""Which plug-ins exist: each file is one method, data set, table, figure or page. Nothing is imported."""
 
 import ast
 from pathlib import Path
@@ -60,6 +60,11 @@ def tables() -> list[str]:
 def figures() -> list[str]:
     """Names of all figures."""
     return plug_ins(ROOT / "pmrl" / "figures")
+
+
+def pages() -> list[str]:
+    """Names of all pages of the site."""
+    return plug_ins(ROOT / "pmrl" / "reporting" / "site" / "pages")
 
 
 def reads(kind: str, name: str) -> list[str]:

@@ -162,6 +162,13 @@ def panel_title(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontweight="bold")
 
 
+def fit(figure: Figure, width: str) -> None:
+    """Give a figure the width of a "column" or of the "page" of a paper, in its own proportions."""
+    across, up = figure.get_size_inches()
+    wanted = {"column": COLUMN_WIDTH, "page": FULL_WIDTH}[width]
+    figure.set_size_inches(wanted, up * wanted / across)
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write ``<stem>.pdf`` and ``<stem>.png`` atomically and without dates, so that they can be reproduced."""
     paths = []

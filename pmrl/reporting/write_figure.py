@@ -22,6 +22,7 @@ def write_figure(
     output: Path,
     study: Mapping[str, Any] | None = None,
     data: Path | None = None,
+    width: str | None = None,
     **options: str,
 ) -> list[Path]:
     """Draw one figure and write it as PDF and PNG.
@@ -32,6 +33,8 @@ def write_figure(
         output: folder for ``<name>.pdf`` and ``<name>.png``.
         study: the settings of ``pmrl.study.plan.study_settings``.
         data: the folder of the feature stores; ``data`` in the results folder by default.
+        width: "column" or "page", to fit the figure to a column of a paper or to both; as it was drawn by default. The
+            proportions and the size of the letters stay. It is added to the file name.
         **options: keyword arguments of the figure's ``draw``, such as ``rival="vast"``; their values are added to the
             file name, so that the default figure is never overwritten.
 
@@ -52,4 +55,6 @@ def write_figure(
             raise UserError(f"No records of the method {value!r}. Methods with records: {', '.join(source.methods)}.")
     with style.applied():
         figure = module.draw(source, **options)
-        return style.save(figure, Path(output) / "-".join([name, *options.values()]))
+        if width:
+            style.fit(figure, width)
+        return style.save(figure, Path(output) / "-".join([name, *options.values(), *([width] if width else [])]))

@@ -204,6 +204,11 @@ def study_settings(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def site_settings(config: dict[str, Any], config_file: str) -> dict[str, Any]:
+    """What the site needs to know of a study: its settings, the folders of its runs, and the file that names them."""
+    return {**study_settings(config), "planned": run_folders(config), "config": config_file}
+
+
 def tuned_values(config: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:
     """The tuned values of a method, or of a ``method/variant``, on a data set; empty if it was not tuned there."""
     if not config["tuned"]:

@@ -142,7 +142,16 @@ def test_every_picture_comes_from_a_study():
 
 
 def test_every_page_is_declared_or_a_guide():
-    names = ("adding_a_baseline", "adding_a_dataset", "adding_a_figure", "losses", "records", "tuning", "who_gains")
+    names = (
+        "adding_a_baseline",
+        "adding_a_dataset",
+        "adding_a_figure",
+        "losses",
+        "records",
+        "tuning",
+        "who_gains",
+        "writing_it_up",
+    )
     guides = {f"docs/{name}.md" for name in names}
     pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")}
     assert pages - guides - {"docs/writing_documents.md"} == {*PAGES} - {"README.md"}

@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ["Snakefile", "results/reference", "pmrl", "baselines", "workflow", "config", "profiles", "pyproject.toml"]
+PARTS += ["docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "LICENSE"]  # that the site shows
 SMOKE = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
 METHODS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["methods"]
 TEMPLATE = (ROOT / "baselines" / "template_baseline.py").read_text()

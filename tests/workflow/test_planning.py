@@ -121,7 +121,10 @@ def test_a_change_of_any_module_plans_the_jobs_that_load_it_and_no_others(projec
             expected |= {"collect"}
         if "collect" in expected:
             expected |= {job for job in jobs if job.startswith(("table", "figure")) and job != "table_datasets"}
-        names = {"train" if name.startswith("train") else name for name in names} - {"all"}
+        names = {"train" if name.startswith("train") else name for name in names} - {
+            "all",
+            "site",
+        }  # which show all of it
         assert names == expected, module
 
 
@@ -138,7 +141,13 @@ def test_another_torch_replans_every_training(project):
 def test_changing_a_figure_redraws_that_figure_alone(project, edited):
     edited("pmrl/figures/ablation.py", "\nCHANGED = 1\n")
     jobs = planned(project)
-    assert [rule for rule, _ in jobs if rule != "all"] == ["figure_ablation"]
+    assert [rule for rule, _ in jobs if rule != "all"] == ["figure_ablation", "site"]
+
+
+def test_a_changed_guide_or_page_writes_the_site_again_and_nothing_else(project, edited):
+    for name, text in {"docs/records.md": "\nMore.\n", "pmrl/reporting/site/pages/runs.py": "\nCHANGED = 1\n"}.items():
+        edited(name, text)
+        assert {rule for rule, _ in planned(project)} == {"site", "all"}
 
 
 def test_adding_a_method_runs_that_method_alone(project, edited):

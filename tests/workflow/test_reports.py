@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
+from browsing import browser
 from running import RESULTS, ROOT, SMOKE, planned, pmrl, rules, trained
 
 
@@ -54,23 +55,10 @@ def test_numbers_of_runs_that_are_gone_leave_the_report(report, project):
 
 
 def test_the_report_opens_in_a_browser_and_shows_its_tables_and_figures(report):
-    if shutil.which("chromedriver") is None:
-        pytest.skip("no chromedriver on this machine")
-    from selenium import webdriver
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    options = webdriver.ChromeOptions()
-    for flag in (
-        "headless",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-background-networking",
-        "allow-file-access-from-files",
-    ):
-        options.add_argument(f"--{flag}")
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
+    with browser() as driver:
         driver.get(report[1].as_uri())
         wait = WebDriverWait(driver, 20)
 
@@ -87,5 +75,3 @@ def test_the_report_opens_in_a_browser_and_shows_its_tables_and_figures(report):
             assert f"{artefact}.{'html' if category == 'Tables' else 'png'}" in page
             caption = (ROOT / "workflow" / "report" / f"{artefact}.rst").read_text().split(".")[0]
             assert " ".join(caption.split()[:4]) in page, "the caption is part of the report"
-    finally:
-        driver.quit()

@@ -31,6 +31,7 @@ from pmrl.study.plan import (
     run_settings,
     searches,
     seeds,
+    site_settings,
     study_settings,
     sweep_files,
     sweep_settings,

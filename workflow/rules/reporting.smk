@@ -18,7 +18,7 @@ def split_run(run):
 
 
 def artefacts():
-    """All files that a complete study makes for people, and the file that marks it as complete."""
+    """All tables and figures of a complete study, its records, and the file that marks it as complete."""
     return [
         f"{RESULTS}/{records.TABLES['records']}",
         f"{RESULTS}/{records.COMPLETE}",
@@ -29,6 +29,14 @@ def artefacts():
         ),
         *expand(f"{RESULTS}/figures/{{name}}.{{format}}", name=applicable(config, "figures"), format=["pdf", "png"]),
     ]
+
+
+def site_sources():
+    """The guides that the site shows, and what its pages load."""
+    folders = [ROOT, ROOT / "docs", ROOT / "config"]
+    guides = [path for folder in folders for path in sorted(folder.glob("*.md"))]
+    assets = sorted((ROOT / "pmrl" / "reporting" / "site" / "assets").iterdir())
+    return [os.path.relpath(path) for path in [*guides, *assets]]
 
 
 def sweeps():
@@ -151,3 +159,24 @@ for name in discovery.figures():
         shell:
             "pmrl figure {params.name:q} --results {params.results:q} --data {params.data:q}"
             " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule site:
+    input:
+        artefacts(),
+        stores(),
+        site_sources(),
+    output:
+        f"{RESULTS}/site/index.html",
+    log:
+        f"{RESULTS}/logs/site.log",
+    resources:
+        mem_mb=reporting_memory,
+    params:
+        results=RESULTS,
+        data=DATA,
+        settings=as_json(site_settings(config, os.path.relpath(workflow.configfiles[-1]))),
+        code=provenance.code("pmrl/reporting/site/write.py", *(f"pmrl/reporting/site/pages/{name}.py" for name in discovery.pages())),
+    shell:
+        "pmrl site --results {params.results:q} --data {params.data:q} --settings {params.settings:q}"
+        " 2>&1 | tee {log:q}"
