@@ -47,7 +47,10 @@ def draw(results: Results, rival: str | None = None, regime: str = ZERO_SHOT) ->
     for axes, name in zip(grid[:, 0], shown, strict=True):
         _grid(axes, results, name, found[found["dataset"].eq(name)], rival)
     own, other = results.label(PROPOSED), results.label(rival)
-    figure.suptitle(f"Recall@1 in percent, {REGIMES[regime]}, cosine: {own}, and its difference to {other}")
+    figure.suptitle(
+        f"Recall@1 in percent, {REGIMES[regime]}, cosine: {own}, and in brackets its difference to {other}\n"
+        f"purple: {own} better; orange: {own} worse"
+    )
     return figure
 
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 
-from pmrl.records import COSINE, JOINED, MAIN, OWN, REGIMES, TWO_TO_ONE
+from pmrl.records import COSINE, FOUNDATION, JOINED, MAIN, OWN, REGIMES, TWO_TO_ONE
 from pmrl.reporting.cells import MEAN_NOTE, complete, refusals, spread
 from pmrl.reporting.measures import recalls
 from pmrl.reporting.results import Results
@@ -51,7 +51,9 @@ def build(results: Results) -> pd.DataFrame:
     found = directions(results)
     tidy = found.melt(["dataset", "regime", "method", "variant", "seed"], list(HEADERS), "quantity", "value")
     means = tidy.groupby([*KEYS, "seed"], sort=False)["value"].mean().reset_index()
-    contestants = [contestant for contestant in results.contestants() if contestant[1] == MAIN]
+    contestants = [
+        contestant for contestant in results.contestants() if contestant[1] == MAIN and contestant[0] != FOUNDATION
+    ]
     datasets = [name for name in results.datasets if name in set(found["dataset"])]
     regimes = [name for name in REGIMES if name in set(found["regime"])]
     index = [
