@@ -40,12 +40,12 @@ class ConFu(Method):
         self.temperature = Temperature(hyperparameters.temperature)
 
     def setup(self, sizes: Sizes, network: Network) -> None:
-        """One perceptron for each pair of modalities, all of one size."""
+        """One perceptron for each pair of modalities, all of one size, with a narrow hidden layer."""
         self.pairs = list(combinations(sizes.modalities, 2))
         width = sizes.network.dimension
-        bound = (2 * width) ** -0.5
-        self.hidden = nn.Parameter(torch.empty(len(self.pairs), 2 * width, width).uniform_(-bound, bound))
-        self.output = nn.Parameter(torch.empty(len(self.pairs), width, width).uniform_(-bound, bound))
+        narrow, bound = max(1, width // 4), (2 * width) ** -0.5
+        self.hidden = nn.Parameter(torch.empty(len(self.pairs), 2 * width, narrow).uniform_(-bound, bound))
+        self.output = nn.Parameter(torch.empty(len(self.pairs), narrow, width).uniform_(-bound, bound))
 
     def loss(self, embeddings: Embeddings) -> dict[str, Tensor]:
         """Contrast of fused pairs with third modalities, and of all pairs."""

@@ -13,8 +13,7 @@ from torch.nn.functional import cross_entropy, normalize
 from benchmarks import direct
 from pmrl import spectrum
 from pmrl.evaluation.ranks import cosine_ranks, ranks, recall
-from pmrl.losses import volume
-from pmrl.objective import alignment_loss, instance_regularization
+from pmrl.losses import alignment_loss, instance_regularization, volume
 
 SPECTRAL, DIRECT_SPECTRAL = "PMRL's spectral terms", "PMRL's spectral terms, direct"
 VOLUME, DIRECT_VOLUME = "GRAM's volume", "GRAM's volume, direct"

@@ -50,15 +50,28 @@ def ova_ib_loss(
     z, present = check_vectors(z, mask, "ova_ib_loss", least=2)
     mask = all_present(z.shape[:2], z.device) if present is None else present
     usable = mask & (mask.sum(1, keepdim=True) > 1)
-    places = range(z.shape[1])
-    logits = torch.stack([projection_cosine(z[:, m], *_without(z, mask, m)) for m in places]) / temperature
-    contrast = info_nce(logits, None if present is None else usable.mT).mean()
+    gram = ridged_gram(z, mask)
+    products = _products(z)
+    logits = []
+    for m in range(z.shape[1]):
+        others = [n for n in range(z.shape[1]) if n != m]
+        logits.append(_lengths(torch.stack([products[n][m] for n in others], dim=1), gram[:, others][:, :, others]))
+    contrast = info_nce(torch.stack(logits) / temperature, None if present is None else usable.mT).mean()
     return contrast + consensus_weight * consensus(z, usable)
 
 
-def _without(z: Tensor, mask: Tensor, place: int) -> tuple[Tensor, Tensor]:
-    others = [other for other in range(z.shape[1]) if other != place]
-    return z[:, others], mask[:, others]
+def _products(z: Tensor) -> list[list[Tensor]]:
+    """Per two different modalities n and m, the cosines (batch, batch) of each z_j^n with each z_i^m.
+
+    Those of m and n are their transposes, so half of the products are enough.
+    """
+    vectors = z.unbind(1)
+    products: list[list[Tensor]] = [[z] * len(vectors) for _ in vectors]
+    for n in range(len(vectors)):
+        for m in range(n + 1, len(vectors)):
+            products[n][m] = vectors[n] @ vectors[m].mT
+            products[m][n] = products[n][m].mT
+    return products
 
 
 def consensus(z: Tensor, usable: Tensor) -> Tensor:
@@ -96,13 +109,24 @@ def projection_cosine(query: Tensor, gallery: Tensor, mask: Tensor) -> Tensor:
         gallery: (items, modalities, dimension), zero where absent.
         mask: (items, modalities), true where present.
     """
-    gram = gallery.double() @ gallery.double().mT
-    # an absent vector has the cosine 0 with all others, so any positive entry for it changes nothing
-    ridged = gram + torch.diag_embed(RIDGE + (~mask).double())
-    factor, _ = torch.linalg.cholesky_ex(ridged)
-    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
-    whitening = torch.linalg.solve_triangular(factor, identity, upper=False).to(query.dtype)
     products = (gallery.flatten(0, 1) @ query.mT).view(*gallery.shape[:2], len(query))
+    return _lengths(products, ridged_gram(gallery, mask))
+
+
+def ridged_gram(z: Tensor, mask: Tensor) -> Tensor:
+    """G + εI in double precision, (items, modalities, modalities).
+
+    An absent vector has the cosine 0 with all others, so any positive entry for it changes nothing.
+    """
+    double = z.double()
+    return double @ double.mT + torch.diag_embed(RIDGE + (~mask).double())
+
+
+def _lengths(products: Tensor, gram: Tensor) -> Tensor:
+    """√(Pᵀ(G + εI)⁻¹P), (queries, items), from P (items, modalities, queries) and G + εI."""
+    factor, _ = torch.linalg.cholesky_ex(gram)
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
+    whitening = torch.linalg.solve_triangular(factor, identity, upper=False).to(products.dtype)
     squared = (whitening @ products).square().sum(1)
-    cosines: Tensor = squared.clamp_min(_FLAT**2).sqrt().mT
-    return cosines
+    lengths: Tensor = squared.clamp_min(_FLAT**2).sqrt().mT
+    return lengths
