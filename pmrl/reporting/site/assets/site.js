@@ -205,7 +205,7 @@ async function grid(form) {
             // blue where the method is above, orange where the rival is; the sign says it without colour
             const light = 96 - 60 * share;
             button.style.background = `hsl(${found < 0 ? 28 : 205} 75% ${light}%)`;
-            button.className = light < 58 ? "dark" : "light";
+            button.className = light < 46 ? "dark" : "light";
           }
           button.addEventListener("click", () => open(query, gallery, reason));
           cell.append(button);
