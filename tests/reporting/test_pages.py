@@ -244,6 +244,14 @@ def test_two_studies_stand_side_by_side(results, own_results, tmp_path):
     assert kept[4] == kept[6] and kept[-1] == "+0.0"
 
 
+def test_the_record_of_provenance_is_taken_along_once_it_is_written(own_results, tmp_path):
+    shown = show(own_results, tmp_path)
+    assert "pmrl report" in overview.rests(shown) and not (shown.files / "provenance.html").exists()
+    (own_results / "report.html").write_text("every job")
+    assert 'href="provenance.html"' in overview.rests(shown)
+    assert (shown.files / "provenance.html").read_text() == "every job"
+
+
 def test_watching_writes_the_site_as_runs_finish_and_ends_with_the_last(tmp_path, monkeypatch):
     """The site is written after the first wait, in which a run finishes, not after one in which none does."""
     names = ["digits/gram/main/seed_0", "digits/gram/main/seed_1"]

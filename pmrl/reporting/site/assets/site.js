@@ -111,7 +111,7 @@ function steer(place) {
   for (const [key, value] of Object.entries(place.signals ?? {})) {
     if (key in known) place.view.signal(key, value);
   }
-  return place.view.runAsync();
+  return place.view.resize().runAsync();
 }
 
 function steering(form) {
@@ -290,7 +290,7 @@ function runs(table) {
       content.push(element("div", { className: "choices" }, element("label", {}, "quantity ", select)), place);
       const refresh = () => {
         const rows = run.curves.filter((row) => row[0] === select.value).map(([, stage, step, value]) => ({ stage, step, value }));
-        place.view.data("run", rows).runAsync();
+        place.view.data("run", rows).resize().runAsync();
       };
       place.addEventListener("drawn", refresh);
       select.addEventListener("change", refresh);
