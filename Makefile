@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 # Snakemake keeps a cache in the home folder; where that cannot be written, it goes here.
 export XDG_CACHE_HOME := $(shell test -w "$$HOME" && echo "$${XDG_CACHE_HOME:-$$HOME/.cache}" || echo "$(CURDIR)/.snakemake/cache")
 
-.PHONY: reproduce test lint format manual documents lock benchmark calibrate stability tune report clean
+.PHONY: reproduce test lint format manual documents lock benchmark calibrate stability tune site report clean
 
 reproduce: $(READY)
 	snakemake --cores $(CORES) --configfile "$(CONFIG)"
@@ -66,6 +66,9 @@ stability: $(READY)
 		snakemake --cores $(CORES) --configfile config/stability/$$name.yaml || exit 1; \
 	done
 	pmrl stability $(CONDITIONS:%=results/stability/%)
+
+site: $(READY)
+	pmrl site --config "$(CONFIG)"
 
 report: $(READY)
 	pmrl report --config "$(CONFIG)"

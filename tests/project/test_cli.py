@@ -40,6 +40,7 @@ from pmrl.method.base import Method, blaming, build_method, load_method
         (["table", "tabel"], "Unknown table 'tabel'. Valid tables: "),
         (["figure", "figur"], "Unknown figure 'figur'. Valid figures: "),
         (["tune"], "needs --dataset and --method"),
+        (["site", "nowhere"], r"nowhere: no records\.parquet here"),
     ],
 )
 def test_bad_input_is_one_message(arguments, message, capsys, tmp_path, monkeypatch):

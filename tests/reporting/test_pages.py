@@ -15,7 +15,8 @@ import yaml
 from pmrl.data.playback import recordings
 from pmrl.discovery import pages
 from pmrl.errors import UserError
-from pmrl.reporting.site import media
+from pmrl.records import RUN_FILES
+from pmrl.reporting.site import media, watch
 from pmrl.reporting.site.pages import (
     any_modality,
     comparison,
@@ -241,6 +242,53 @@ def test_two_studies_stand_side_by_side(results, own_results, tmp_path):
     assert gone[6] == "–" and gone[-1] == "–" and float(gone[4]) > 0
     (kept,) = [row for row in rows(text, dataset="emoji", regime="zero_shot", task="any") if row[0] == "PMRL"]
     assert kept[4] == kept[6] and kept[-1] == "+0.0"
+
+
+def test_the_record_of_provenance_is_taken_along_once_it_is_written(own_results, tmp_path):
+    shown = show(own_results, tmp_path)
+    assert "pmrl report" in overview.rests(shown) and not (shown.files / "provenance.html").exists()
+    (own_results / "report.html").write_text("every job")
+    assert 'href="provenance.html"' in overview.rests(shown)
+    assert (shown.files / "provenance.html").read_text() == "every job"
+
+
+def test_watching_writes_the_site_as_runs_finish_and_ends_with_the_last(tmp_path, monkeypatch):
+    """The site is written after the first wait, in which a run finishes, not after one in which none does."""
+    names = ["digits/gram/main/seed_0", "digits/gram/main/seed_1"]
+    waits = iter([[], names[:1], [], names[1:]])
+
+    def wait(seconds):
+        assert seconds == 7
+        for name in next(waits):
+            for file in RUN_FILES:
+                path = tmp_path / "runs" / name / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+
+    monkeypatch.setattr(watch, "run_folders", lambda config: names)
+    monkeypatch.setattr(watch, "of_study", lambda config, file, output: output)
+    monkeypatch.setattr(watch.time, "sleep", wait)
+    written = list(watch.watched({"results": str(tmp_path)}, tmp_path / "config.yaml", tmp_path / "site", 7))
+    assert len(written) == 2 and next(waits, None) is None
+
+
+def made(folder, settings, code="a" * 64):
+    """A run that says what made it."""
+    path = folder / "runs" / "digits" / "gram" / "main" / "seed_0" / "run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"origin": {"settings": settings, "code": code, "data": "d"}, "processor": "P"}))
+
+
+def test_a_comparison_names_each_setting_in_which_runs_differ(results, tmp_path):
+    settings = {"training": {"steps": 300, "batch": 64}}
+    folders = [synthetic.copy(results, tmp_path / name) for name in ("one", "two", "three")]
+    made(folders[0], settings)
+    made(folders[1], {"training": {"steps": 600, "batch": 64}})
+    first, second, third = (Shown(folder, tmp_path, tmp_path, {}, None, folder.name) for folder in folders)
+    text = comparison.settings([first, second])
+    assert "settings.training.steps" in text and ">300<" in text and ">600<" in text and "batch" not in text
+    assert "the same settings" in comparison.settings([first, first])
+    assert "No run of these folders" in comparison.settings([first, third])
 
 
 def test_a_folder_without_records_is_refused_before_anything_is_written(tmp_path):

@@ -85,14 +85,17 @@ def _write_pages(shown: Shown) -> list[dict[str, Any]]:
     for name in [*PAGES, *(name for name in discovery.pages() if name not in (*PAGES, COMPARISON))]:
         module = import_module(f"pmrl.reporting.site.pages.{name}")
         file = "index.md" if name == PAGES[0] else f"{name}.md"
-        (shown.pages / file).write_text(page(module.TITLE, module.build(shown)), encoding="utf-8")
+        (shown.pages / file).write_text(
+            page(module.TITLE, module.build(shown), alone=not shown.inside), encoding="utf-8"
+        )
         entries.append({module.TITLE: file})
     return entries
 
 
-def page(title: str, text: str) -> str:
-    """A page of results; it has the width of the navigation at its side, which would list it alone."""
-    return f"---\nhide:\n  - navigation\n---\n\n# {title}\n\n{text}"
+def page(title: str, text: str, alone: bool = True) -> str:
+    """A page of results; one that is ``alone`` in its tab has no navigation at its side, but more width."""
+    hidden = "---\nhide:\n  - navigation\n---\n\n" if alone else ""
+    return f"{hidden}# {title}\n\n{text}"
 
 
 def _require_site(output: Path) -> None:

@@ -111,7 +111,7 @@ function steer(place) {
   for (const [key, value] of Object.entries(place.signals ?? {})) {
     if (key in known) place.view.signal(key, value);
   }
-  return place.view.runAsync();
+  return place.view.resize().runAsync();
 }
 
 function steering(form) {
@@ -205,7 +205,7 @@ async function grid(form) {
             // blue where the method is above, orange where the rival is; the sign says it without colour
             const light = 96 - 60 * share;
             button.style.background = `hsl(${found < 0 ? 28 : 205} 75% ${light}%)`;
-            button.className = light < 58 ? "dark" : "light";
+            button.className = light < 46 ? "dark" : "light";
           }
           button.addEventListener("click", () => open(query, gallery, reason));
           cell.append(button);
@@ -290,7 +290,7 @@ function runs(table) {
       content.push(element("div", { className: "choices" }, element("label", {}, "quantity ", select)), place);
       const refresh = () => {
         const rows = run.curves.filter((row) => row[0] === select.value).map(([, stage, step, value]) => ({ stage, step, value }));
-        place.view.data("run", rows).runAsync();
+        place.view.data("run", rows).resize().runAsync();
       };
       place.addEventListener("drawn", refresh);
       select.addEventListener("change", refresh);

@@ -54,6 +54,8 @@ def settings(every: Sequence[Shown]) -> str:
             [html.text(other.name), html.text(key), html.text(before), html.text(after), html.number(count, 0)]
             for (key, before, after), count in changed.items()
         ]
+    if not any(run.folder in own for other in others for run in other.runs):
+        return "– No run of these folders has the same name, so there are no settings to compare."
     if not rows:
         return "Runs of the same name have the same settings, code and data."
     headers = ["study", "what", first.name, "there", "runs"]

@@ -1,6 +1,7 @@
 """The methods: what each one's loss and score are, where they come from, what they cost, and where they win."""
 
 import ast
+import re
 from collections.abc import Iterator
 from html import escape
 
@@ -13,6 +14,7 @@ from pmrl.reporting.site import html
 from pmrl.reporting.site.shown import Shown, each
 
 TITLE = "Methods"
+CODE = re.compile(r"(?::\w+:)?``?([^`]+)``?")
 FORMULAS = {"loss": "Loss", "score": "Score"}
 
 
@@ -29,7 +31,7 @@ def section(shown: Shown, name: str) -> str:
     if name not in files:
         return f"{title}\n\n– The file of this method is not in this checkout, so its formulas are unknown here."
     tree = ast.parse(files[name].read_text(encoding="utf-8"))
-    text = f'<p class="formula">{escape(ast.get_docstring(tree) or "")}</p>'
+    text = prose(ast.get_docstring(tree))
     parts = [title, text, formulas(tree), hyperparameters(shown, name)]
     parts += each(shown, [lambda shown: wins(shown, name)])
     source = files[name].relative_to(ROOT).as_posix()
@@ -40,13 +42,17 @@ def formulas(tree: ast.Module) -> str:
     """What the method's class says of itself, of its loss and of its score."""
     classes = {node.name: ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef)}
     said = {node.name: ast.get_docstring(node) for node in _methods(tree)}
-    lines = [
-        f"<dt>{title}</dt><dd>{escape(said[name] or '')}</dd>" for name, title in FORMULAS.items() if said.get(name)
-    ]
-    lines.insert(0, f"<dt>In one line</dt><dd>{escape([*classes.values()][-1] or '')}</dd>")
+    lines = [f"<dt>{title}</dt><dd>{prose(said[name])}</dd>" for name, title in FORMULAS.items() if said.get(name)]
+    lines.insert(0, f"<dt>Idea</dt><dd>{prose([*classes.values()][-1])}</dd>")
     return (
         f"<dl>{''.join(lines)}</dl>\n" if lines else "– Its loss and score are those of the method that it builds on."
     )
+
+
+def prose(docstring: str | None) -> str:
+    """A docstring as HTML: its paragraphs, and names of code as code."""
+    marked = CODE.sub(r"<code>\1</code>", escape(docstring or ""))
+    return "".join(f"<p>{' '.join(part.split())}</p>" for part in marked.split("\n\n")) + "\n"
 
 
 def _methods(tree: ast.Module) -> Iterator[ast.FunctionDef]:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pmrl.records import CORRUPTIONS, MAIN, MISSING
+from pmrl.records import CORRUPTIONS, FOUNDATION, MAIN, MISSING
 from pmrl.reporting.measures import CORRUPTION_TITLES, UNITS, corruption_curves, level_in_unit
 from pmrl.reporting.site import charts, html
 from pmrl.reporting.site.shown import Shown, each
@@ -25,7 +25,7 @@ def by_level(shown: Shown) -> pd.DataFrame:
     """Mean, interval and number of seeds per data set, corruption, level in its unit and method (its label)."""
     values = corruption_curves(shown.results)
     keys = ["dataset", "corruption", "method", "level"]
-    frame = summarize(values[values["variant"].eq(MAIN)], keys)
+    frame = summarize(values[values["variant"].eq(MAIN) & values["method"].ne(FOUNDATION)], keys)
     parts = [
         frame[frame["corruption"].eq(kind)].assign(level=lambda part, kind=kind: level_in_unit(kind, part["level"]))
         for kind in CORRUPTIONS
