@@ -44,7 +44,9 @@ def absence(name: str, folder: Path | None = None) -> str:
     Raises:
         UserError: there is no such data set.
     """
-    module = _module(name) if card_path(name) is None else None
+    if card_path(name) is not None:
+        return ""
+    module = _module(name)
     if hasattr(module, "absence"):
         return str(module.absence())
     if not hasattr(module, "inputs"):

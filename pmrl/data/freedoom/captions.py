@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pmrl.data.freedoom.scene import Scene, Subject
-from pmrl.data.freedoom.words import counted
+from pmrl.data.freedoom.words import NUMBERS, counted
 
 COUNT = 5
 
@@ -23,7 +23,13 @@ _Choice = Callable[..., str]
 
 
 def _report(scene: Scene, one_of: _Choice) -> str:
-    parts = [_moving(scene), f"in {_place(scene)}", _acting(scene), _seeing(scene, "with {} in view"), _suffering(scene)]
+    parts = [
+        _moving(scene),
+        f"in {_place(scene)}",
+        _acting(scene),
+        _seeing(scene, "with {} in view"),
+        _suffering(scene),
+    ]
     return f"The player {_joined(parts)}"
 
 
@@ -40,7 +46,8 @@ def _terse(scene: Scene, one_of: _Choice) -> str:
 
 def _place_first(scene: Scene, one_of: _Choice) -> str:
     where = one_of("We are in", "This is", "The scene is")
-    return f"{where} {_place(scene)}. {_seeing(scene, 'There we see {}')}. The player {_joined([_acting(scene), _suffering(scene), _moving(scene)])}"
+    does = _joined([_acting(scene), _suffering(scene), _moving(scene)])
+    return f"{where} {_place(scene)}. {_seeing(scene, 'There we see {}')}. The player {does}"
 
 
 def _told(scene: Scene, one_of: _Choice) -> str:
@@ -110,7 +117,7 @@ def _times(count: int) -> str:
 
 
 def _number(count: int) -> str:
-    return {1: "one", 2: "two", 3: "three"}.get(count, "many")
+    return NUMBERS[count] if count < len(NUMBERS) else "many"
 
 
 def _joined(parts: list[str], last: str = ", ") -> str:

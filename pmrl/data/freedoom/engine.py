@@ -6,19 +6,19 @@ The engine is a process of its own that plays sound through OpenAL. Without Open
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pmrl.errors import UserError
 
 if TYPE_CHECKING:
-    from vizdoom import DoomGame, GameState
+    from vizdoom import DoomGame
 
 PACKAGES = ("cyal", "vizdoom")
 
@@ -34,11 +34,25 @@ RATE = 22050  # samples of sound per second; a tic is a whole number of them
 VOLUME = 0.3  # of 1
 SKILL = 4  # of 5: many monsters
 
-BUTTONS = ("MOVE_FORWARD", "MOVE_BACKWARD", "MOVE_LEFT", "MOVE_RIGHT", "ATTACK", "USE", "SPEED", "TURN_LEFT_RIGHT_DELTA")
+BUTTONS = (
+    "MOVE_FORWARD",
+    "MOVE_BACKWARD",
+    "MOVE_LEFT",
+    "MOVE_RIGHT",
+    "ATTACK",
+    "USE",
+    "SPEED",
+    "TURN_LEFT_RIGHT_DELTA",
+)
+NOTHING: Mapping[str, float] = {}
 VARIABLES = (
     "HEALTH", "ARMOR", "SELECTED_WEAPON", "SELECTED_WEAPON_AMMO", "AMMO2", "AMMO3", "AMMO5", "AMMO6", "KILLCOUNT",
     "ITEMCOUNT", "DAMAGE_TAKEN", "POSITION_X", "POSITION_Y", "POSITION_Z", "ANGLE", "VELOCITY_X", "VELOCITY_Y",
 )  # fmt: skip
+
+
+class MapEnded(Exception):
+    """The player found the exit of the map, or died."""
 
 
 @contextmanager
@@ -96,7 +110,7 @@ def require_sound(map_name: str = "MAP01") -> None:
     with start(map_name, seed=0) as game:
         loudest = 0
         for _ in range(TICS):
-            loudest = max(loudest, int(np.abs(step(game, ATTACK=1).audio_buffer.astype(np.int32)).max()))
+            loudest = max(loudest, int(np.abs(step(game, {"ATTACK": 1}).audio_buffer.astype(np.int32)).max()))
     if loudest == 0:
         raise UserError(
             "The game engine of vizdoom runs, but its sound is silent: it could not load OpenAL. Install the "
@@ -105,9 +119,15 @@ def require_sound(map_name: str = "MAP01") -> None:
         )
 
 
-def step(game: "DoomGame", tics: int = 1, **pressed: float) -> "GameState":
-    """Press some of ``BUTTONS`` for a while and return what is seen and heard at its end."""
+def step(game: "DoomGame", pressed: Mapping[str, float] = NOTHING, tics: int = 1) -> Any:
+    """Press some of ``BUTTONS`` for a while and return what is seen and heard at its end, a `vizdoom.GameState`.
+
+    Raises:
+        MapEnded: the player found the exit or died, so that there is nothing to see.
+    """
     game.make_action([pressed.get(name, 0) for name in BUTTONS], tics)
+    if game.is_episode_finished():
+        raise MapEnded
     return game.get_state()
 
 

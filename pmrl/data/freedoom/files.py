@@ -1,47 +1,80 @@
 """The raw files of the clips, in formats that any program opens: video and depth as mp4, sound as wav, tables as csv.
 
-    clips/E1M1-00.mp4    video, 160 × 120 pixels, 17.5 frames per second
-    sounds/E1M1-00.wav   stereo sound, 22,050 Hz, as long as the video
-    depth/E1M1-00.mp4    grey video, farther is brighter
-    telemetry/E1M1-00.csv  health, ammunition, position and more, one row per frame
-    items.csv            id, group (map), label, caption, subtitle (empty where the game said nothing)
-    captions.csv         id, caption: five rows per clip
+clips/E1M1-00.mp4    video, 160 × 120 pixels, 11.7 frames per second
+sounds/E1M1-00.wav   stereo sound, 22,050 Hz, as long as the video
+depth/E1M1-00.mp4    grey video, farther is brighter
+telemetry/E1M1-00.csv  health, ammunition, position and more, one row per frame
+items.csv            id, group (map), label, caption, subtitle (empty where the game said nothing)
+captions.csv         id, caption: five rows per clip
 """
 
 from __future__ import annotations
 
+import shutil
 import wave
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from fractions import Fraction
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pmrl import provenance
 from pmrl.data.freedoom import engine
 from pmrl.data.freedoom.captions import captions
 from pmrl.data.freedoom.player import TICS_PER_FRAME, Clip, Player
 from pmrl.data.freedoom.scene import describe, is_eventful, label
-from pmrl.files import replacing
+from pmrl.files import read_json, replacing, sha256, write_json
 from pmrl.progress import progress
 from pmrl.seeds import derived_seed
 
 PACKAGES = (*engine.PACKAGES, "av")
-PER_MAP = 24
+PER_MAP = 23
 ATTEMPTS = 4  # for each clip that is wanted
 WORKERS = 2  # processes that play; the files are the same for any number
 ITEMS, CAPTIONS = "items.csv", "captions.csv"
+CHECKSUM = "checksum.json"
 VIDEOS, SOUNDS, DEPTHS, TELEMETRY = "clips/{id}.mp4", "sounds/{id}.wav", "depth/{id}.mp4", "telemetry/{id}.csv"
-QUALITY = {"crf": "23", "preset": "veryfast", "threads": "1"}  # one thread, so that equal frames give equal files
+QUALITY = {"crf": "23", "preset": "superfast", "threads": "1"}  # one thread, so that equal frames give equal files
+
+
+def kept(cache: Path) -> Path:
+    """The folder below ``cache`` with the files of all clips; generated unless they are there, whole and by this code.
+
+    Raises:
+        UserError: the engine does not run here, its sound is silent, or the folder cannot be written.
+    """
+    folder = Path(cache) / "freedoom"
+    recipe = provenance.text_digest(
+        provenance.code("pmrl/data/freedoom/files.py"), *(f"{name}=={metadata.version(name)}" for name in PACKAGES)
+    )
+    if not _is_whole(folder, recipe):
+        (folder / CHECKSUM).unlink(missing_ok=True)
+        generate(folder)
+        write_json(folder / CHECKSUM, {"recipe": recipe, "sha256": sha256(*_content(folder))})
+    return folder
+
+
+def _is_whole(folder: Path, recipe: str) -> bool:
+    if not (folder / CHECKSUM).is_file():
+        return False
+    expected = read_json(folder / CHECKSUM)
+    return bool(expected == {"recipe": recipe, "sha256": sha256(*_content(folder))})
+
+
+def _content(folder: Path) -> list[Path]:
+    """All files of the clips and the tables, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUM)
 
 
 def generate(folder: Path, maps: Sequence[str] = tuple(engine.MAPS), per_map: int = PER_MAP) -> None:
     """Play the maps and write the files; the tables come last, so that a folder without them is unfinished.
 
     Args:
-        folder: where the files go; those of an earlier call are overwritten.
+        folder: where the files go; it is emptied first.
         maps: names from ``engine.MAPS``.
         per_map: clips to keep of each map; fewer where so many do not turn up in time.
 
@@ -50,14 +83,17 @@ def generate(folder: Path, maps: Sequence[str] = tuple(engine.MAPS), per_map: in
     """
     engine.require_sound()
     folder = Path(folder)
-    for name in (ITEMS, CAPTIONS):
-        (folder / name).unlink(missing_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     for pattern in (VIDEOS, SOUNDS, DEPTHS, TELEMETRY):
         (folder / pattern).parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         waiting = [pool.submit(play_map, folder, name, per_map) for name in maps]
-        for done in progress(as_completed(waiting), "maps played", total=len(waiting)):
-            done.result()
+        try:
+            for done in progress(as_completed(waiting), "maps played", total=len(waiting)):
+                done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
         rows = [row for played in waiting for row in played.result()]
     items = pd.DataFrame(rows)
     wordings = items[["id", "captions"]].explode("captions").rename(columns={"captions": "caption"})
@@ -73,11 +109,13 @@ def play_map(folder: Path, name: str, per_map: int) -> list[dict[str, object]]:
         for attempt in range(ATTEMPTS * per_map):
             generator = np.random.default_rng(derived_seed("freedoom", name, attempt))
             clip = player.play(generator)
-            if clip is None or not is_eventful(clip):
+            if clip is None:
+                continue
+            scene = describe(clip)
+            if not is_eventful(clip, scene):
                 continue
             key = f"{name}-{len(rows):02d}"
             write_clip(clip, folder, key)
-            scene = describe(clip)
             wordings = captions(scene, generator)
             subtitle = " ".join(dict.fromkeys(clip.messages))
             rows.append(

@@ -5,7 +5,7 @@ All its choices are drawn from one generator, so that the same seed plays the sa
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ from pmrl.data.freedoom import engine
 from pmrl.data.freedoom.words import TRANSIENT, WEAPONS
 
 if TYPE_CHECKING:
-    from vizdoom import DoomGame, GameState
+    from vizdoom import DoomGame
 
-FRAMES, TICS_PER_FRAME = 36, 2
+FRAMES, TICS_PER_FRAME = 24, 3
 FRAME_RATE = engine.TICS / TICS_PER_FRAME
 ITEMS = ("Health", "Armor", "Ammo", "Weapon", "Powerup", "Key")
 AMMUNITION = {"Clip": 50, "Shell": 20, "RocketAmmo": 10, "Cell": 100}
@@ -60,7 +60,7 @@ class Clip:
         frames: uint8 (FRAMES, height, width, 3).
         depth: uint8 (FRAMES, height, width), farther is brighter.
         sound: int16 (samples, 2), left and right.
-        telemetry: one row per frame, columns ``engine.VARIABLES`` and ``SHOTS``, how many were fired since the frame before.
+        telemetry: one row per frame, columns ``engine.VARIABLES`` and ``SHOTS``, those since the frame before.
         sightings: per frame, the things in view.
         messages: the game's own messages.
     """
@@ -80,11 +80,23 @@ class Player:
     def __init__(self, game: "DoomGame") -> None:
         self.game = game
         self.places = _places(game.get_state())
-        for command in ("give weapons", "give backpack", "buddha"):
-            game.send_game_command(command)
+        self._equip()
 
     def play(self, generator: np.random.Generator) -> Clip | None:
-        """One clip; None where the place is taken or the weapon is not to be had."""
+        """One clip; None where the place is taken, the weapon is not to be had, or the map ends."""
+        try:
+            return self._play(generator)
+        except engine.MapEnded:
+            self.game.new_episode()
+            self._equip()
+            return None
+
+    def _equip(self) -> None:
+        """Carry all weapons, and never die."""
+        for command in ("give weapons", "give backpack", "buddha"):
+            self.game.send_game_command(command)
+
+    def _play(self, generator: np.random.Generator) -> Clip | None:
         if not self._arrive(generator):
             return None
         weapon = self._arm(generator)
@@ -112,7 +124,7 @@ class Player:
         for kind, amount in AMMUNITION.items():
             self.game.send_game_command(f"give {kind} {amount}")
         self.game.send_game_command(f"use {weapon}")
-        engine.step(self.game, 40)  # the former weapon goes down and this one comes up
+        engine.step(self.game, tics=40)  # the former weapon goes down and this one comes up
         return weapon
 
     def _look_at_something(self) -> None:
@@ -121,10 +133,10 @@ class Player:
         for _ in range(3):
             if _largest(sightings(state)) is not None:
                 break
-            state = engine.step(self.game, TURN_LEFT_RIGHT_DELTA=90)
-        engine.step(self.game, 3)
+            state = engine.step(self.game, {"TURN_LEFT_RIGHT_DELTA": 90})
+        engine.step(self.game, tics=3)
 
-    def _turn_to_nearest(self) -> "GameState":
+    def _turn_to_nearest(self) -> Any:
         """Turn to the nearest monster or, where none is near, to the nearest other thing."""
         here, state = engine.variables(self.game), self.game.get_state()
         things = [
@@ -138,18 +150,19 @@ class Player:
             return state
         heading = min(things)[2]
         # Angles grow to the left, the button turns to the right.
-        return engine.step(self.game, TURN_LEFT_RIGHT_DELTA=(here["ANGLE"] - heading + 180) % 360 - 180)
+        return engine.step(self.game, {"TURN_LEFT_RIGHT_DELTA": (here["ANGLE"] - heading + 180) % 360 - 180})
 
     def _record(self, weapon: str, intent: str, side: int) -> Clip:
         frames, depth, sound, rows, seen, messages = [], [], [], [], [], []
-        state, action, blocked, shots = self.game.get_state(), {}, 0, 0
+        action: dict[str, float] = {}
+        state, blocked, shots = self.game.get_state(), 0, 0
         before = engine.variables(self.game)
         for tic in range(FRAMES * TICS_PER_FRAME):
             if tic % DECISION == 0:
                 still = math.hypot(before["VELOCITY_X"], before["VELOCITY_Y"]) < 1
                 blocked = blocked + 1 if still and action.get("MOVE_FORWARD") else 0
                 action = decide(intent, sightings(state), side, blocked)
-            state = engine.step(self.game, **action)
+            state = engine.step(self.game, action)
             now = engine.variables(self.game)
             shots += _fired(before, now, WEAPONS[weapon][1], bool(action.get("ATTACK")))
             before = now
@@ -197,18 +210,16 @@ def decide(intent: str, seen: list[Sighting], side: int, blocked: int) -> dict[s
     }
 
 
-def sightings(state: "GameState") -> list[Sighting]:
+def sightings(state: Any) -> list[Sighting]:
     """The things in view, without the player and what lasts a moment."""
     return [
-        Sighting(
-            label.object_name, label.object_category, label.object_id, label.x, label.y, label.width, label.height
-        )
+        Sighting(label.object_name, label.object_category, label.object_id, label.x, label.y, label.width, label.height)
         for label in state.labels
         if label.object_category != "Self" and label.object_name not in TRANSIENT
     ]
 
 
-def _places(state: "GameState") -> list[tuple[float, float]]:
+def _places(state: Any) -> list[tuple[float, float]]:
     """Where items lie and monsters stand at the beginning: places where a player can stand."""
     kinds = (*ITEMS, "Monster")
     return sorted((thing.position_x, thing.position_y) for thing in state.objects if thing.category in kinds)

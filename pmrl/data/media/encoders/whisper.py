@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from pmrl.data.media.encoders.threads import one_thread
 from pmrl.data.media.encoders.weights import Weights
 from pmrl.errors import UserError
 from pmrl.progress import progress
@@ -27,6 +28,7 @@ PACKAGES = (WEIGHTS.package, "scipy", "torch", "transformers")
 DESCRIPTION = "Whisper tiny.en, mean of the encoder's states; tokens: means in equal time segments"
 RATE = 16000  # samples per second that the encoder reads
 HOP = 320  # samples per state
+MOST = 1500  # states, 30 seconds; what comes later is not heard
 FORMAT = 6
 BATCH = 16
 _TYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
@@ -54,28 +56,42 @@ def encode_speech(
     from transformers import WhisperFeatureExtractor
 
     network, extract = load(), WhisperFeatureExtractor()
-    positions = network.embed_positions.weight
-    divisor = int(np.gcd(rate, RATE))
+    positions, divisor = network.embed_positions.weight, int(np.gcd(rate, RATE))
+    heard = [resample_poly(wave, RATE // divisor, rate // divisor).astype(np.float32) for wave in waves]
     pooled = np.zeros((len(waves), network.config.d_model), dtype=np.float32)
     tokens = np.zeros((len(waves), segments, network.config.d_model), dtype=np.float16)
-    order = np.argsort([len(wave) for wave in waves], kind="stable")
-    for start in progress(range(0, len(order), batch), "utterances"):
-        rows = order[start : start + batch]
-        heard = [resample_poly(waves[row], RATE // divisor, rate // divisor).astype(np.float32) for row in rows]
-        states = max(segments, *(-(-len(wave) // HOP) for wave in heard))
-        # As many positions as the longest utterance needs, instead of 30 seconds of mostly silence.
+    for length, rows in progress(_of_one_length(heard, segments, batch), "utterances"):
+        # As many positions as these utterances need, instead of 30 seconds of mostly silence.
+        network.config.max_source_positions = length
+        network.embed_positions = torch.nn.Embedding.from_pretrained(positions[:length])
         features = extract(
-            heard, sampling_rate=RATE, padding="max_length", max_length=states * HOP, return_tensors="pt"
+            [heard[row] for row in rows],
+            sampling_rate=RATE,
+            padding="max_length",
+            max_length=length * HOP,
+            return_tensors="pt",
         ).input_features
-        network.config.max_source_positions = states
-        network.embed_positions = torch.nn.Embedding.from_pretrained(positions[:states])
-        with torch.inference_mode():
-            hidden = network(features).last_hidden_state.numpy()
-        for row, wave, of_wave in zip(rows, heard, hidden, strict=True):
-            spoken = of_wave[: max(segments, -(-len(wave) // HOP))]
-            pooled[row] = spoken.mean(axis=0)
-            tokens[row] = [part.mean(axis=0) for part in np.array_split(spoken, segments)]
+        with torch.inference_mode(), one_thread():
+            states = network(features).last_hidden_state.numpy()
+        pooled[rows] = states.mean(axis=1)
+        tokens[rows] = np.stack([span.mean(axis=1) for span in np.array_split(states, segments, axis=1)], axis=1)
     return pooled, tokens
+
+
+def _of_one_length(waves: Sequence[np.ndarray], least: int, batch: int) -> list[tuple[int, list[int]]]:
+    """Batches of signals that need the same number of states, so that none depends on its company.
+
+    Returns:
+        Pairs of that number and at most ``batch`` rows.
+    """
+    by_length: dict[int, list[int]] = {}
+    for row, wave in enumerate(waves):
+        by_length.setdefault(min(max(least, -(-len(wave) // HOP)), MOST), []).append(row)
+    return [
+        (length, rows[start : start + batch])
+        for length, rows in sorted(by_length.items())
+        for start in range(0, len(rows), batch)
+    ]
 
 
 def load() -> "WhisperEncoder":
@@ -119,7 +135,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _renamed(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """The encoder's arrays by the names of transformers; queries, keys and values lie in one array, one below the other."""
+    """The encoder's arrays by the names of transformers; queries, keys and values lie one below the other in one."""
     places = {
         "conv1": "conv1",
         "conv2": "conv2",
