@@ -166,4 +166,4 @@ def write_sound(path: Path, samples: np.ndarray, rate: int) -> None:
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
