@@ -29,15 +29,19 @@ PRINCIPAL = 128
 MOST_FITTED, MOST_TESTED, SEED = 5000, 2000, 0
 
 
-def measure(dataset: Dataset) -> pd.DataFrame:
-    """Fit every pair of modalities on the pre-training and training parts and retrieve on the test part.
+def measure(dataset: Dataset, split: str = TEST) -> pd.DataFrame:
+    """Fit every pair of modalities on the pre-training and training parts and retrieve on another part.
+
+    Args:
+        dataset: what is measured.
+        split: the part on which to retrieve; the validation part where a choice rests on it.
 
     Returns:
         One row per ordered pair: query, gallery, recall@1 and chance in percent, and the number of queries.
         Items that lack one of the two modalities are left out. Recall is NaN for a pair with fewer than 2
         common items to fit or to test.
     """
-    training, test = _parts(dataset)
+    training, test = _parts(dataset, split)
     used = np.sort(np.concatenate([training, test]))
     fit = np.isin(used, training)
     instances = np.unique(dataset.instances[used], return_inverse=True)[1]
@@ -67,14 +71,14 @@ def measure(dataset: Dataset) -> pd.DataFrame:
 
 def tested(dataset: Dataset) -> str:
     """What `measure` tests, in words: the test part, or a sample of it."""
-    total, count = len(dataset.indices(TEST)), len(_parts(dataset)[1])
+    total, count = len(dataset.indices(TEST)), len(_parts(dataset, TEST)[1])
     return "the test part" if count == total else f"a sample of {count:,} of the {total:,} items of the test part"
 
 
-def _parts(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def _parts(dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     """The rows that are fitted and the rows that are tested, each ascending."""
     splits = dataset.items["split"].to_numpy()
-    parts = np.flatnonzero(np.isin(splits, [PRETRAIN, TRAIN])), np.flatnonzero(splits == TEST)
+    parts = np.flatnonzero(np.isin(splits, [PRETRAIN, TRAIN])), np.flatnonzero(splits == split)
     fitted, tested = (
         _sample(rows, dataset.instances, most) for rows, most in zip(parts, (MOST_FITTED, MOST_TESTED), strict=True)
     )

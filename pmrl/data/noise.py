@@ -36,11 +36,11 @@ def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def with_white_noise(wave: np.ndarray, decibels: float, seed: int) -> np.ndarray:
-    """A signal (samples,) with white Gaussian noise; their mean powers have exactly the given ratio.
+    """A signal (samples,) or (samples, channels) with white Gaussian noise, at exactly the given ratio of mean powers.
 
     The same seed gives the same noise, louder or softer. Silence stays as it is.
     """
-    noise = np.random.default_rng(seed).standard_normal(len(wave))
+    noise = np.random.default_rng(seed).standard_normal(wave.shape)
     equal_power = np.sqrt(np.mean(np.square(wave, dtype=np.float64)) / np.mean(noise**2))
     return (wave + 10 ** (-decibels / 20) * equal_power * noise).astype(wave.dtype)
 
@@ -77,7 +77,7 @@ def with_sound_noise(
     Args:
         dataset: name of the data set, for the seeds.
         modality: what the sounds are.
-        waves: {id of a test item: its mono signal}, in the order of the items.
+        waves: {id of a test item: its signal}, in the order of the items.
         encode: the encoder: pooled vectors and tokens of a list of signals.
         columns: (dimension,) bool; the columns of the pooled vectors that the data set keeps.
     """

@@ -39,15 +39,20 @@ class _Source:
 
 
 def absence(name: str, folder: Path | None = None) -> str:
-    """Why a data set cannot be prepared: which of the user's files are missing; empty if it can.
+    """Why a data set cannot be prepared: the user's files are missing, or this machine cannot; empty if it can.
 
     Raises:
         UserError: there is no such data set.
     """
-    if card_path(name) is not None or not hasattr(_module(name), "inputs"):
+    if card_path(name) is not None:
+        return ""
+    module = _module(name)
+    if hasattr(module, "absence"):
+        return str(module.absence())
+    if not hasattr(module, "inputs"):
         return ""
     try:
-        _module(name).inputs(folder)
+        module.inputs(folder)
     except UserError as error:
         return str(error)
     return ""

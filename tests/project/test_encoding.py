@@ -17,9 +17,9 @@ def nameless(source):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         modes = [value.value for value in [*node.args, *(key.value for key in node.keywords)] if _is_text(value)]
         is_binary = name == "open" and any("b" in mode and len(mode) < 4 for mode in modes)
-        is_picture = name == "open" and isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "Image.open"
+        is_media = ast.unparse(node.func) in ("Image.open", "av.open", "wave.open")
         names = [key.arg for key in node.keywords]
-        if name in ("open", "read_text", "write_text") and "encoding" not in names and not (is_binary or is_picture):
+        if name in ("open", "read_text", "write_text") and "encoding" not in names and not (is_binary or is_media):
             yield node.lineno
 
 

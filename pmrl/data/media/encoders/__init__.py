@@ -1,0 +1,1 @@
+"""Named encoders, one file each."""

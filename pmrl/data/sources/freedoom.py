@@ -1,0 +1,215 @@
+"""Clips of the free games Freedoom 1 and 2 in six modalities: video, sound, depth, text, subtitle and telemetry.
+
+A seeded, scripted player records them on the 68 maps (`pmrl.data.freedoom`). They are kept as ordinary files, mp4, wav
+and csv, and read from these as anybody's clips would be.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pmrl.data import noise
+from pmrl.data.arrays import varying, varying_columns
+from pmrl.data.dataset import Card, Dataset, Modality, NoisyFeatures
+from pmrl.data.encoders import (
+    PICTURE_PACKAGES,
+    SPEECH_ENCODER,
+    SPEECH_PACKAGES,
+    TEXT_ENCODER,
+    TEXT_NOISE,
+    TEXT_PACKAGES,
+    Encoded,
+    encode_pictures,
+    encode_speech,
+    encode_texts,
+    log_mel,
+)
+from pmrl.data.freedoom import engine, files
+from pmrl.data.freedoom.features import depth_grid, motion_and_state
+from pmrl.data.freedoom.reading import read_frames, read_sound
+from pmrl.data.pictures import png, spectrogram
+from pmrl.data.splits import split_by_group
+from pmrl.progress import progress
+from pmrl.records import AUDIO, TEST, TEXT, VIDEO
+
+PACKAGES = (
+    *files.PACKAGES,
+    "pillow",
+    *noise.PACKAGES,
+    *PICTURE_PACKAGES,
+    *SPEECH_PACKAGES,
+    *TEXT_PACKAGES,
+)
+FRAMES = 4  # of each clip, evenly over its length
+VIDEO_ENCODER = "EfficientNet-lite0 (ImageNet), mean over four frames; tokens: the frames"
+SOUND_ENCODER = f"both channels: {SPEECH_ENCODER}"
+absence = engine.absence
+
+
+def build(cache: Path) -> Dataset:
+    """Play all clips unless they are there, and encode them.
+
+    Args:
+        cache: where the files of the clips are kept.
+
+    Raises:
+        UserError: the engine does not run here, or its sound is silent.
+    """
+    folder = files.kept(cache)
+    table = read_table(folder)
+    videos = [frames_of(folder, key) for key in progress(table["id"], "videos read")]
+    sounds = [read_sound(folder / files.SOUNDS.format(id=key)) for key in progress(table["id"], "sounds read")]
+    present = dict.fromkeys(CARD.modalities, np.ones(len(table), dtype=bool))
+    present["subtitle"] = (table["subtitle"] != "").to_numpy()
+    encoded = {
+        "video": encode_videos(videos),
+        "sound": encode_stereo(sounds),
+        "depth": encode_depth(folder, table),
+        "text": encode_texts(list(table["caption"])),
+        "subtitle": encode_texts(list(table["subtitle"])),
+        "telemetry": encode_telemetry(folder, table),
+    }
+    return Dataset(
+        card=CARD,
+        items=table[["id", "group", "label", "split", "caption"]],
+        pooled={name: varying(pooled, present[name]) for name, (pooled, _) in encoded.items()},
+        tokens={name: tokens for name, (_, tokens) in encoded.items()},
+        present=present,
+        views=views(folder, table, videos, sounds),
+        noisy=noisy(table, videos, sounds, {name: varying_columns(pooled) for name, (pooled, _) in encoded.items()}),
+        class_names=encode_texts(sorted(set(table["label"]))),
+    )
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """The table of clips with its splits: columns id, group (map), label, caption, subtitle and split."""
+    table = pd.read_csv(folder / files.ITEMS, dtype=str, keep_default_na=False)
+    table["split"] = split_by_group(list(table["group"]))
+    return table
+
+
+def frames_of(folder: Path, key: str) -> np.ndarray:
+    """uint8 (FRAMES, height, width, 3) of a clip."""
+    return read_frames(folder / files.VIDEOS.format(id=key), FRAMES)
+
+
+def encode_videos(videos: list[np.ndarray]) -> Encoded:
+    """Frames by the encoder of pictures; pooled is their mean, and each frame is a token."""
+    pooled, _ = encode_pictures([frame for video in videos for frame in video], grid=(1, 1))
+    frames = pooled.reshape(len(videos), -1, pooled.shape[1])
+    return frames.mean(axis=1), frames.astype(np.float16)
+
+
+def encode_stereo(sounds: list[np.ndarray]) -> Encoded:
+    """Both channels by the encoder of speech, side by side."""
+    channels = [encode_speech([sound[:, side] for sound in sounds], engine.RATE) for side in (0, 1)]
+    pooled, tokens = zip(*channels, strict=True)
+    return np.concatenate(pooled, axis=1), np.concatenate(tokens, axis=2)
+
+
+def encode_depth(folder: Path, table: pd.DataFrame) -> Encoded:
+    """The grid of distances in each frame, which is a token."""
+    frames = [
+        depth_grid(read_frames(folder / files.DEPTHS.format(id=key), FRAMES)[..., 0])
+        for key in progress(table["id"], "depth")
+    ]
+    return _in_a_row(np.stack(frames))
+
+
+def encode_telemetry(folder: Path, table: pd.DataFrame) -> Encoded:
+    """What happens to the player in each of four spans of time, which is a token."""
+    tables = (pd.read_csv(folder / files.TELEMETRY.format(id=key)) for key in table["id"])
+    return _in_a_row(np.stack([motion_and_state(telemetry) for telemetry in tables]))
+
+
+def _in_a_row(tokens: np.ndarray) -> Encoded:
+    """Pooled vectors that hold the tokens one after the other."""
+    return tokens.reshape(len(tokens), -1), tokens
+
+
+def noisy(
+    table: pd.DataFrame, videos: list[np.ndarray], sounds: list[np.ndarray], columns: dict[str, np.ndarray]
+) -> list[NoisyFeatures]:
+    """The test items with blurred frames, and with noise on the sound; ``columns`` as kept of each modality."""
+    test = np.flatnonzero(table["split"] == TEST)
+    frames = [frame for row in test for frame in videos[row]]
+    heard = {table["id"].iloc[row]: sounds[row] for row in test}
+    return [
+        *noise.blurred("video", frames, lambda blurred: encode_videos(_in_videos(blurred)), columns["video"]),
+        *noise.with_sound_noise(CARD.name, "sound", heard, encode_stereo, columns["sound"]),
+    ]
+
+
+def _in_videos(frames: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.stack(frames[start : start + FRAMES]) for start in range(0, len(frames), FRAMES)]
+
+
+def views(
+    folder: Path, table: pd.DataFrame, videos: list[np.ndarray], sounds: list[np.ndarray]
+) -> dict[str, dict[str, bytes | str]]:
+    """Views for figures: frames in a row, the spectrogram, the depth in the middle, texts, and what was measured."""
+    ids = table["id"]
+    by_modality = {
+        "video": [png(np.concatenate([*video], axis=1)[::2, ::2]) for video in progress(videos, "pictures")],
+        "sound": [spectrogram(log_mel(sound.mean(axis=1), engine.RATE)) for sound in progress(sounds, "spectrograms")],
+        "depth": [png(shown_depth(folder / files.DEPTHS.format(id=key))) for key in progress(ids, "depth pictures")],
+        "text": table["caption"],
+        "subtitle": table["subtitle"],
+        "telemetry": [in_words(pd.read_csv(folder / files.TELEMETRY.format(id=key))) for key in ids],
+    }
+    return {
+        modality: {key: view for key, view in zip(ids, of_items, strict=True) if view}
+        for modality, of_items in by_modality.items()
+    }
+
+
+def shown_depth(path: Path) -> np.ndarray:
+    """The depth in the middle of a clip as grey pixels: near is dark, and the farthest point is white."""
+    depth = np.log1p(read_frames(path, 1)[0, ::2, ::2, 0].astype(np.float32))
+    return np.round(255 * depth / max(float(depth.max()), 1e-6)).astype(np.uint8)
+
+
+def in_words(telemetry: pd.DataFrame) -> str:
+    """The beginning and the end of a table of telemetry, such as ``health 60 → 45, 3 shots, 2 kills, 210 units``."""
+    first, last = telemetry.iloc[0], telemetry.iloc[-1]
+    way = np.hypot(last["POSITION_X"] - first["POSITION_X"], last["POSITION_Y"] - first["POSITION_Y"])
+    kills = last["KILLCOUNT"] - first["KILLCOUNT"]
+    return (
+        f"health {first['HEALTH']:.0f} → {last['HEALTH']:.0f}, {telemetry['SHOTS'].sum():.0f} shots, "
+        f"{kills:.0f} kills, {way:.0f} units"
+    )
+
+
+CARD = Card(
+    name="freedoom",
+    title="Clips of a game as video, sound, depth, text, subtitle and telemetry",
+    anchor="text",
+    modalities={
+        "video": Modality("what the player sees, 2 seconds", VIDEO_ENCODER, kind=VIDEO),
+        "sound": Modality("stereo sound of the game, without music", SOUND_ENCODER, kind=AUDIO),
+        "depth": Modality("distance of what is seen", "mean logarithm in cells of 8 × 8 pixels; tokens: four frames"),
+        "text": Modality(
+            "caption from what the engine says is in view and happens", TEXT_ENCODER, kind=TEXT, noise=TEXT_NOISE
+        ),
+        "subtitle": Modality("the game's own messages, where there are any", TEXT_ENCODER, kind=TEXT, noise=TEXT_NOISE),
+        "telemetry": Modality(
+            "movement, health, ammunition, shots, kills and finds", "means in four spans of time, which are the tokens"
+        ),
+    },
+    origin="Freedoom 1 and 2, played by the engine ViZDoom (vizdoom), with sound by OpenAL Soft (cyal)",
+    license="Freedoom BSD-3-Clause; ViZDoom MIT, its ZDoom under several; cyal MIT, with OpenAL Soft LGPL-2.1",
+    citation=(
+        "Freedoom, freedoom.github.io; M. Wydmuch, M. Kempka, W. Jaśkowski, ViZDoom competitions: playing Doom from "
+        "pixels, IEEE Transactions on Games 11 (2019)"
+    ),
+    split_rule="by map, by hash: about 50/20/10/20 % of the clips",
+    flaws=[
+        "a rendered world, and the violence of a game: monsters are shot, and there is blood",
+        "captions are templates over what the engine says is in view, so that their wording is uniform",
+        "every caption names the weapon in hand, which the picture shows and a shot betrays",
+        "the player is a script and moves like one; it is put at random places, with a random weapon, and cannot die",
+        "monsters, things and sounds are the same on all maps; only places are new in the test part",
+        "subtitles repeat a few dozen sentences, so that many items share one",
+    ],
+)
