@@ -44,7 +44,7 @@ lock: $(READY)
 	$(PIP) install --quiet pip-tools
 	pip-compile --quiet --all-extras --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options \
 		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
-	sed -i -e 's/+cpu$$//' -e '/^#/d' requirements.lock
+	sed -i -e 's/+cpu$$//' -e '/^#/d' -e '/^$$/d' requirements.lock
 	sed -i '1i # The exact versions of the study, for `pip install -r requirements.lock`; written by `make lock` from pyproject.toml.' requirements.lock
 
 benchmark: $(READY)
