@@ -166,8 +166,8 @@ def _configure(game: "DoomGame", map_name: str, seed: int) -> None:
     game.set_audio_buffer_enabled(True)
     game.set_audio_sampling_rate(vizdoom.SamplingRate.SR_22050)
     game.set_audio_buffer_size(1)
-    # At full volume, shots are cut off at the largest sample.
-    game.add_game_args(f"-nomusic +snd_sfxvolume {VOLUME}")
+    # At full volume, shots are cut off at the largest sample; messages about secrets are written across the picture.
+    game.add_game_args(f"-nomusic +snd_sfxvolume {VOLUME} +cl_showsecretmessage 0 +con_midtime 0")
 
 
 @contextmanager
