@@ -176,7 +176,9 @@ rule site:
         results=RESULTS,
         data=DATA,
         settings=as_json(site_settings(config, os.path.relpath(workflow.configfiles[-1]))),
-        code=provenance.code("pmrl/reporting/site/write.py", *(f"pmrl/reporting/site/pages/{name}.py" for name in discovery.pages())),
+        code=provenance.code(
+            "pmrl/reporting/site/write.py", *(f"pmrl/reporting/site/pages/{name}.py" for name in discovery.pages())
+        ),
     shell:
         "pmrl site --results {params.results:q} --data {params.data:q} --settings {params.settings:q}"
         " 2>&1 | tee {log:q}"
