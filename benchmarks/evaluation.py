@@ -38,7 +38,8 @@ def random_embeddings(items: int, modalities: int, dimension: int) -> Embeddings
     vectors = {name: normalize(torch.randn(items, dimension, generator=generator), dim=1) for name in names}
     everything = torch.ones(items, dtype=torch.bool)
     heads = Heads(names, names[0], NetworkSettings(dimension=dimension))
-    return Embeddings(vectors, {}, dict.fromkeys(names, everything), {}, names[0], heads)
+    lengths = dict.fromkeys(names, torch.zeros(items, dtype=torch.int64))
+    return Embeddings(vectors, {}, dict.fromkeys(names, everything), lengths, names[0], heads)
 
 
 def task(queries: int, items: int, modalities: int, dimension: int) -> Direction:
