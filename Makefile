@@ -50,6 +50,7 @@ lock: $(READY)
 benchmark: $(READY)
 	python -m benchmarks.kernels --output results/benchmarks
 	python -m benchmarks.field --output results/benchmarks
+	python -m benchmarks.evaluation --output results/benchmarks
 
 tune: $(READY)
 	snakemake tune --cores $(CORES) --configfile "$(CONFIG)"

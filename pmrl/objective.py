@@ -12,7 +12,6 @@ from pmrl.losses import (
     alignment_loss,
     direction_contrast,
     instance_regularization,
-    leading_direction_score,
     singular_value_score,
 )
 from pmrl.losses.spectral import spectrum
@@ -89,7 +88,7 @@ class Pmrl(Method):
 
 
 def _leading_direction(query: Embeddings, gallery: Embeddings, shift: float) -> Tensor:
-    return leading_direction_score(query.stack(), gallery.stack(), query.mask(), gallery.mask(), shift)
+    return query.leading_direction(shift) @ gallery.leading_direction(shift).T
 
 
 def _centroid(query: Embeddings, gallery: Embeddings, _shift: float) -> Tensor:

@@ -4,20 +4,22 @@ Each direction is scored by the method's own score and by plain cosine (of centr
 modalities). The anchor directions by the own score are also re-ranked, see ``pmrl.evaluation.reranking``. An instance
 without the query's or the gallery's modality is not a query; one without the gallery's is not a candidate; every
 record holds both counts. A direction without queries is left out. Items of one instance count by the rule of
-``pmrl.evaluation.identity``.
+``pmrl.evaluation.identity``. Scores are computed in blocks, see ``pmrl.evaluation.blocks``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pmrl.errors import UserError
+from pmrl.evaluation.blocks import Score, score_blocks
 from pmrl.evaluation.identity import Identity
 from pmrl.evaluation.ranks import median_rank, ranks_among, ranks_many, recall
 from pmrl.evaluation.reranking import CANDIDATES, FINAL_SCORES, matching_scores
@@ -148,9 +150,6 @@ def taken(side: Embeddings, rows: Tensor) -> Embeddings:
     return side if len(rows) == len(side) else side.rows(rows)
 
 
-Score = Callable[[Embeddings, Embeddings], Tensor]
-
-
 def checked(method: Method) -> Score:
     """The method's score, with a check that it gives one finite score for each pair.
 
@@ -190,9 +189,7 @@ def evaluate(
     scores = {OWN: checked(method), COSINE: cosine}
     results = []
     for task in pair_directions(embeddings, identity):
-        results += [
-            plain_result(task, name, score(task.query_side, task.gallery_side)) for name, score in scores.items()
-        ]
+        results += [ranked(task, name, score)[0] for name, score in scores.items()]
     anchored = anchor_results(embeddings, scores, rerank and method.trains_matching, identity)
     # with two modalities the results without re-ranking are those of the pair
     return results + [result for result in anchored if result.reranked or len(embeddings.others) > 1]
@@ -210,8 +207,8 @@ def evaluate_pairs(
     for task in pair_directions(queries, identity):
         if query not in (None, task.query):
             continue
-        values = cosine(task.query_side, galleries.select((task.gallery,)).rows(task.candidates))
-        results.append(plain_result(task, COSINE, values))
+        gallery_side = galleries.select((task.gallery,)).rows(task.candidates)
+        results.append(ranked(replace(task, gallery_side=gallery_side), COSINE, cosine)[0])
     return results
 
 
@@ -228,22 +225,28 @@ def evaluate_two_to_one(embeddings: Embeddings, method: Method, identity: Identi
                 task = direction(embeddings, query, gallery, identity)
                 task = replace(task, query=JOINED.join(query), gallery=JOINED.join(gallery))
                 if len(task.queries):
-                    parts = [(name, score(task.query_side, task.gallery_side)) for name, score in scores.items()]
-                    results += [plain_result(task, name, values) for name, values in parts]
+                    results += [ranked(task, name, score)[0] for name, score in scores.items()]
     return results
 
 
-def plain_result(task: Direction, score: str, values: Tensor) -> Result:
-    """The ranks by ``values``, the scores (queries, candidates)."""
-    return Result(
-        task.query,
-        task.gallery,
-        score,
-        False,
-        task.queries,
-        ranks_many(values, task.query_instances, task.candidate_instances),
-        len(task.candidates),
-    )
+class Shortlist(NamedTuple):
+    """The best candidates of every query, best first: their scores and places, both (queries, at most 50)."""
+
+    scores: Tensor
+    places: Tensor
+
+
+def ranked(task: Direction, name: str, score: Score, shortlist: bool = False) -> tuple[Result, Shortlist | None]:
+    """The ranks by a score, and the best candidates if ``shortlist`` is true."""
+    ranks, best = [], []
+    for chunk, values in score_blocks(score, task.query_side, task.gallery_side):
+        ranks.append(ranks_many(values, task.query_instances[chunk], task.candidate_instances))
+        if shortlist:
+            best.append(values.topk(min(CANDIDATES, values.shape[1]), dim=1))
+    result = Result(task.query, task.gallery, name, False, task.queries, torch.cat(ranks), len(task.candidates))
+    if not shortlist:
+        return result, None
+    return result, Shortlist(torch.cat([part.values for part in best]), torch.cat([part.indices for part in best]))
 
 
 @torch.no_grad()
@@ -258,19 +261,18 @@ def anchor_results(
         if not len(task.queries):
             continue
         for name, score in scores.items():
-            values = score(task.query_side, task.gallery_side)
-            plain = plain_result(task, name, values)
+            plain, best = ranked(task, name, score, shortlist=rerank and name == OWN)
             results.append(plain)
-            if rerank and name == OWN:
-                results += reranked_results(task, plain, values, embeddings, from_anchor=query == anchor)
+            if best is not None:
+                results += reranked_results(task, plain, best, embeddings, from_anchor=query == anchor)
     return results
 
 
 def reranked_results(
-    task: Direction, plain: Result, values: Tensor, embeddings: Embeddings, from_anchor: bool
+    task: Direction, plain: Result, shortlist: Shortlist, embeddings: Embeddings, from_anchor: bool
 ) -> list[Result]:
-    """One result for each final score: a query's best candidates by ``values`` are ordered again, others keep ranks."""
-    own, best = values.topk(min(CANDIDATES, values.shape[1]), dim=1)
+    """One result for each final score: a query's best candidates are ordered again, all others keep their ranks."""
+    own, best = shortlist
     matching = matching_scores(embeddings, task.queries, task.candidates[best], from_anchor)
     relevant = task.candidate_instances[best] == task.query_instances.unsqueeze(1)
     results = []
