@@ -101,8 +101,10 @@ def volume(anchor: Tensor, gallery: Tensor, mask: Tensor | None = None) -> Tenso
         1.0
     """
     _check(anchor, gallery, mask)
-    present = all_present(gallery.shape[:2], gallery.device) if mask is None else mask.bool()
-    gallery = widen(gallery).masked_fill(~present[..., None], 0)
+    gallery, present = widen(gallery), all_present(gallery.shape[:2], gallery.device)
+    if mask is not None:
+        present = mask.bool()
+        gallery = gallery.masked_fill(~present[..., None], 0)
     require_finite(gallery)
     result: Tensor
     result, *_ = _Volume.apply(widen(anchor), gallery, present.sum(1))  # type: ignore[no-untyped-call]
@@ -137,7 +139,7 @@ class _Volume(torch.autograd.Function):
             squared_distances = squared_norms - projections.square().sum(1)
             # below this the difference of the two squares is rounding error, and the anchor lies in the span
             floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
-            distances = squared_distances.masked_fill(squared_distances <= floor, 0).sqrt_()
+            distances = squared_distances.masked_fill_(squared_distances <= floor, 0).sqrt_()
             volumes = lengths.prod(1, keepdim=True).to(anchor.dtype)
             return (volumes * distances).mT, vectors, lengths, to_basis, projections, distances
 
@@ -145,21 +147,23 @@ class _Volume(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: tuple[Tensor, ...]) -> None:
         _, *factors = output
         ctx.mark_non_differentiable(*factors)
+        ctx.set_materialize_grads(False)  # no zeros for the factors
         ctx.save_for_backward(*inputs[:2], *factors)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor | None, *_: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        if gradient is None:
+            return None, None, None
         anchor, gallery, vectors, lengths, to_basis, projections, distances = ctx.saved_tensors
         gradient = gradient.mT.contiguous()
         with torch.autocast(anchor.device.type, enabled=False):
-            scaled = (gradient / distances).masked_fill(distances == 0, 0)
+            scaled = (gradient / distances).masked_fill_(distances == 0, 0)
             weighted = projections * scaled[:, None, :]
             volumes = lengths.prod(1).to(anchor.dtype)
             # Σ_j g_ij V_j e_ij/r_ij
             along = ((volumes[:, None, None] * to_basis) @ weighted).flatten(0, 1)
-            anchor_gradient = torch.addmm(
-                (volumes @ scaled)[:, None] * anchor, along.mT, gallery.flatten(0, 1), alpha=-1
-            )
+            anchor_gradient = (volumes @ scaled)[:, None] * anchor
+            anchor_gradient.addmm_(along.mT, gallery.flatten(0, 1), alpha=-1)
             del along
             # Σ_l (V_j/s_jl) v_jl Σ_i g_ij (r_ij u_jl − P_ijl e_ij/r_ij)
             stretch = (vectors * _product_of_others(lengths)[:, None, :]).to(anchor.dtype)
@@ -167,7 +171,7 @@ class _Volume(torch.autograd.Function):
                 (gradient * distances).sum(1, keepdim=True).expand_as(stretch[:, 0])
             )
             gallery_gradient = ((stretch @ weighted).flatten(0, 1) @ anchor).view_as(gallery)
-            gallery_gradient = torch.baddbmm(gallery_gradient, stretch @ within @ to_basis.mT, gallery, beta=-1)
+            gallery_gradient.baddbmm_(stretch @ within @ to_basis.mT, gallery, beta=-1)
         return first_order(anchor_gradient, "volume"), first_order(gallery_gradient, "volume"), None
 
 
