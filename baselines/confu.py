@@ -3,9 +3,10 @@
 λ·InfoNCE(fuse(i, j), k), averaged over all pairs i, j and third modalities k, plus (1 − λ)·InfoNCE averaged over all
 pairs; τ 0.07, λ 0.5. fuse is a small perceptron on the concatenation of two vectors, one for each pair.
 
-Ours: means in place of sums, so that λ means the same for any number of modalities; with more than ``TRIPLES`` of a
-pair and a third, each step contrasts that many, drawn at random; the perceptron corrects the sum of the two vectors; an
-absent modality enters it as zeros, and a fused vector of which both are absent takes no part. A side of several
+Ours: means in place of sums, so that λ means the same for any number of modalities; in each step every modality is the
+third of one pair of the others, drawn at random, so that the cost does not grow with the cube of their number (with
+three this is the whole sum; with more, its mean over the draws is); the perceptron corrects the sum of the two vectors;
+an absent modality enters it as zeros, and a fused vector of which both are absent takes no part. A side of several
 modalities is scored by the centroid of the fused vectors of its pairs.
 """
 
@@ -17,8 +18,6 @@ from torch.nn.functional import gelu, normalize
 
 from pmrl.losses import all_pairs_loss, info_nce
 from pmrl.method import Embeddings, Method, Network, Sizes, Temperature, searched, value
-
-TRIPLES = 24  # all that four modalities have, twice over
 
 
 class ConFu(Method):
@@ -43,7 +42,7 @@ class ConFu(Method):
         """One perceptron for each pair of modalities, all of one size, with a narrow hidden layer."""
         self.pairs = list(combinations(sizes.modalities, 2))
         width = sizes.network.dimension
-        narrow, bound = max(1, width // 4), (2 * width) ** -0.5
+        narrow, bound = max(1, width // 8), (2 * width) ** -0.5
         self.hidden = nn.Parameter(torch.empty(len(self.pairs), 2 * width, narrow).uniform_(-bound, bound))
         self.output = nn.Parameter(torch.empty(len(self.pairs), narrow, width).uniform_(-bound, bound))
 
@@ -56,24 +55,19 @@ class ConFu(Method):
         terms = {"pairwise": (1 - share) * pairwise}
         if len(embeddings.modalities) > 2:
             pair, third = self.triples(embeddings.modalities)
-            fused, known = self.fused(embeddings, sorted(set(pair)))
-            place = torch.tensor([sorted(set(pair)).index(index) for index in pair])
-            logits = fused[place] @ vectors.transpose(0, 1)[third].mT / temperature
-            usable = known[place] & mask.mT[third]
+            fused, known = self.fused(embeddings, pair)
+            logits = fused @ vectors.transpose(0, 1)[third].mT / temperature
+            usable = known & mask.mT[third]
             terms["fused"] = share * info_nce(logits, usable, smoothing).mean()
         return terms
 
     def triples(self, modalities: tuple[str, ...]) -> tuple[list[int], list[int]]:
-        """Indices of pairs, and the places of a third modality for each; a random choice if there are many."""
-        every = [
-            (index, place)
-            for index, pair in enumerate(self.pairs)
-            for place, name in enumerate(modalities)
-            if name not in pair
-        ]
-        chosen = torch.randperm(len(every))[:TRIPLES].tolist() if len(every) > TRIPLES else range(len(every))
-        pairs, thirds = zip(*(every[index] for index in chosen), strict=True)
-        return list(pairs), list(thirds)
+        """Indices of pairs, and the places of a third modality for each: every modality once, with a random pair."""
+        pairs = []
+        for name in modalities:
+            others = [index for index, pair in enumerate(self.pairs) if set(pair) <= set(modalities) - {name}]
+            pairs.append(others[int(torch.randint(len(others), ()))])
+        return pairs, list(range(len(modalities)))
 
     def fused(self, embeddings: Embeddings, indices: list[int]) -> tuple[Tensor, Tensor]:
         """Unit vectors (pairs, batch, dimension) of some pairs, and which instances (pairs, batch) have either."""

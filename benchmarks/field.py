@@ -24,6 +24,7 @@ from tqdm import tqdm
 from benchmarks.cases import Shape, recall_calls, training_calls
 from pmrl.discovery import method_files
 from pmrl.errors import UserError
+from pmrl.experiments.memory import keep_freed_memory
 from pmrl.experiments.stopwatch import median_seconds, peak_bytes, threads
 from pmrl.files import replacing
 from pmrl.losses import alignment_loss, instance_regularization, ova_ib_loss, spectrum, volume
@@ -220,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of every method's loss, floors of kernels, and threads.")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     output = parser.parse_args().output
+    keep_freed_memory()
     for name, measure in {"field": measure_field, "floor": measure_floor, "threads": measure_threads}.items():
         table = measure()
         print(table.to_string(index=False, na_rep="", float_format="{:.4g}".format))

@@ -16,6 +16,7 @@ import torch
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.evaluation.identity import Identity
+from pmrl.experiments.memory import keep_freed_memory
 from pmrl.method import Batch, Method, Network, NetworkSettings, Sizes
 from pmrl.method.base import blaming, build_method
 from pmrl.records import CONTINUED, FINE_TUNED, FOUNDATION, MAIN, PRETRAIN, SCRATCH, TRAIN, ZERO_SHOT
@@ -136,11 +137,12 @@ def network_of(method: Method, dataset: Dataset, settings: dict[str, Any], devic
 
 
 def set_up_torch(device: str, threads: int = 1) -> torch.device:
-    """Set the number of threads, request deterministic algorithms, and choose the device.
+    """Set the number of threads, keep freed memory, request deterministic algorithms, and choose the device.
 
     Raises:
         UserError: the device is not available.
     """
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # it only helps to find bugs, and takes time in every step

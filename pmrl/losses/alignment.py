@@ -102,7 +102,9 @@ def instance_regularization(direction: Tensor, temperature: float, usable: Tenso
         0.5514
     """
     logits = inner_products(direction) / temperature
-    usable = all_present(logits.shape[:1], logits.device) if usable is None else usable.bool()
+    if usable is None:
+        return (logits.logsumexp(1) - logits.diagonal()).sum() / max(len(logits), 1)
+    usable = usable.bool()
     losses = logits.masked_fill(~usable, -torch.inf).logsumexp(1) - logits.diagonal()
     return losses.masked_fill(~usable, 0).sum() / usable.sum().clamp_min(1)
 

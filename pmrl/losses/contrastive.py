@@ -40,24 +40,20 @@ def info_nce(logits: Tensor, usable: Tensor | None = None, label_smoothing: floa
     """
     logits = widen(logits)
     rows, columns = logits.shape[-2:]
-    square = logits[..., :rows]
     mine = None if usable is None else usable.bool()
-    further = None if mine is None else mine.new_ones(*mine.shape[:-1], columns - rows)
-    theirs = None if mine is None or further is None else torch.cat([mine, further], dim=-1)
-    if mine is None or theirs is None:
-        wide = tall = None
-    else:
-        wide = mine.unsqueeze(-1) & theirs.unsqueeze(-2)
-        tall = wide[..., :rows]
-    positives = square.diagonal(dim1=-2, dim2=-1)
-    losses = _masked(logits, wide, _LOWEST).logsumexp(-1) + _masked(square, tall, _LOWEST).logsumexp(-2)
-    losses = losses - 2 * (1 - label_smoothing) * positives
+    both = None
+    if mine is not None:
+        theirs = torch.cat([mine, mine.new_ones(*mine.shape[:-1], columns - rows)], dim=-1)
+        both = mine.unsqueeze(-1) & theirs.unsqueeze(-2)
+    positives = logits[..., :rows].diagonal(dim1=-2, dim2=-1)
+    kept = _masked(logits, both, _LOWEST)
+    losses = kept.logsumexp(-1) + kept[..., :rows].logsumexp(-2) - 2 * (1 - label_smoothing) * positives
     total = _masked(losses, mine, 0).sum(-1)
     count = torch.tensor(rows, device=logits.device) if mine is None else mine.sum(-1)
     candidates = count + columns - rows
     if label_smoothing:
-        spread = _masked(logits, wide, 0).sum((-1, -2)) / candidates.clamp_min(1)
-        spread = spread + _masked(square, tall, 0).sum((-1, -2)) / count.clamp_min(1)
+        sums = _masked(logits, both, 0).sum(-2)
+        spread = sums.sum(-1) / candidates.clamp_min(1) + sums[..., :rows].sum(-1) / count.clamp_min(1)
         total = total - label_smoothing * spread
     return torch.where((candidates > 1) & (count > 0), total / (2 * count).clamp_min(1), 0 * total)
 

@@ -4,7 +4,7 @@ Cicchetti, Grassucci, Sigillo, Comminiello: Gramian Multimodal Representation Le
 ICLR 2025, arXiv 2412.11959. vol(t; x_1 … x_m) = √|det G| with the Gram matrix G of t, x_1, …, x_m.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +12,16 @@ from torch import Tensor
 from pmrl.errors import ArgumentError
 from pmrl.losses.contrastive import info_nce
 from pmrl.losses.inputs import all_present, check_vectors, full_precision
-from pmrl.losses.spectral import first_order, gram_factors, require_finite, safe_reciprocal, values_can_be_read, widen
+from pmrl.losses.spectral import (
+    factored,
+    first_order,
+    inner_products,
+    require_finite,
+    safe_reciprocal,
+    squares_are_finite,
+    values_can_be_read,
+    widen,
+)
 
 
 @full_precision
@@ -100,86 +109,103 @@ def volume(anchor: Tensor, gallery: Tensor, mask: Tensor | None = None) -> Tenso
         >>> volume(torch.eye(3)[:1], torch.eye(3)[None, 1:]).item()
         1.0
     """
-    _check(anchor, gallery, mask)
-    gallery, present = widen(gallery), all_present(gallery.shape[:2], gallery.device)
-    if mask is not None:
-        present = mask.bool()
-        gallery = gallery.masked_fill(~present[..., None], 0)
-    require_finite(gallery)
-    result: Tensor
-    result, *_ = _Volume.apply(widen(anchor), gallery, present.sum(1))  # type: ignore[no-untyped-call]
+    result = Products.of(anchor, gallery, mask).volume()
     return result if torch.is_autocast_enabled(anchor.device.type) else result.to(anchor.dtype)
 
 
+class Products(NamedTuple):
+    """All inner products that the volumes of Q anchor vectors with G gallery items of m modalities depend on.
+
+    Attributes:
+        squares: (Q,) of the lengths of the anchor vectors.
+        crossed: (G, m, Q) of every gallery vector with every anchor vector.
+        gram: (G, m, m) Gram matrices of the gallery items, float64.
+        present: (G, m), true where a modality is present; products with an absent one are 0.
+    """
+
+    squares: Tensor
+    crossed: Tensor
+    gram: Tensor
+    present: Tensor
+
+    @classmethod
+    def of(cls, anchor: Tensor, gallery: Tensor, mask: Tensor | None) -> "Products":
+        """Those of vectors as :func:`volume` takes them, computed in float32 at least."""
+        _check(anchor, gallery, mask)
+        anchor, gallery, present = widen(anchor), widen(gallery), all_present(gallery.shape[:2], gallery.device)
+        if mask is not None:
+            present = mask.bool()
+            gallery = gallery.masked_fill(~present[..., None], 0)
+        require_finite(gallery)
+        with torch.autocast(anchor.device.type, enabled=False):
+            crossed = (gallery.flatten(0, 1) @ anchor.mT).view(*gallery.shape[:2], len(anchor))
+            return cls(anchor.square().sum(1), crossed, inner_products(gallery, torch.float64), present)
+
+    def lifted(self, square: Tensor) -> "Products":
+        """Those of the vectors (z; √square), of which absent ones stay zero."""
+        gallery = square * self.present[..., None]
+        both = gallery.double() * self.present[:, None, :]
+        return Products(self.squares + square, self.crossed + gallery, self.gram + both, self.present)
+
+    def volume(self) -> Tensor:
+        """(Q, G) volumes ≥ 0."""
+        result: Tensor
+        result, *_ = _Volume.apply(self.squares, self.crossed, self.gram, self.present.sum(1))  # type: ignore[no-untyped-call]
+        return result
+
+
 class _Volume(torch.autograd.Function):
-    """V_j r_ij: volume V_j = Π_l s_jl of item j times the distance r_ij of anchor i from its span.
+    """V_j r_ij: volume V_j = Π_l s_jl of item j times the distance r_ij of anchor t_i from its span.
 
-    With X_j = Σ_l s_jl u_jl v_jlᵀ (columns are vectors), P_ijl = u_jl·t_i and the residual
-    e_ij = t_i − Σ_l P_ijl u_jl of length r_ij:
+    With X_j = Σ_l s_jl u_jl v_jlᵀ (columns are vectors), c_ij = X_jᵀt_i and P_ijl = v_jlᵀc_ij/s_jl, which is u_jl·t_i,
+    r_ij² = |t_i|² − Σ_l P_ijl². So the volume is a function of products of vectors, and with B_jl = v_jl/s_jl
 
-    - ∂vol/∂t_i = V_j e_ij/r_ij;
-    - ∂vol/∂X_j = Σ_l (V_j/s_jl) (r_ij u_jl − P_ijl e_ij/r_ij) v_jlᵀ, where V_j/s_jl is the product of the
-      other singular values, so nothing is divided by a small one.
+    - ∂vol/∂|t_i|² = V_j/(2 r_ij);
+    - ∂vol/∂c_ij = −V_j/r_ij Σ_l P_ijl B_jl;
+    - ∂vol/∂(X_jᵀX_j) = ½ V_j Σ_ll' (r_ij δ_ll' + P_ijl P_ijl'/r_ij) B_jl B_jl'ᵀ.
 
-    u_jl = X_j v_jl/s_jl is never formed: m×m matrices are applied to inner products instead of vectors.
+    A direction with s_jl = 0, or an anchor with r_ij = 0, has derivative 0.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(anchor: Tensor, gallery: Tensor, present: Tensor) -> tuple[Tensor, ...]:
-        with torch.autocast(anchor.device.type, enabled=False):
-            singular_values, vectors = gram_factors(gallery)
-            absent = torch.arange(gallery.shape[1], device=gallery.device) >= present[:, None]
-            lengths = singular_values.masked_fill(absent, 1)
-            to_basis = (vectors * safe_reciprocal(singular_values)[:, None, :]).to(gallery.dtype)
-            products = (gallery.flatten(0, 1) @ anchor.mT).view(*gallery.shape[:2], len(anchor))
-            projections = to_basis.mT @ products
-            squared_norms = anchor.square().sum(1)
-            squared_distances = squared_norms - projections.square().sum(1)
+    def forward(squares: Tensor, crossed: Tensor, gram: Tensor, present: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast(gram.device.type, enabled=False):
+            singular_values, vectors = factored(gram)
+            absent = torch.arange(gram.shape[-1], device=gram.device) >= present[:, None]
+            volumes = singular_values.masked_fill(absent, 1).prod(1, keepdim=True).to(crossed.dtype)
+            to_basis = (vectors * safe_reciprocal(singular_values)[:, None, :]).to(crossed.dtype)
+            projections = to_basis.mT @ crossed
+            squared_distances = squares - projections.square().sum(1)
             # below this the difference of the two squares is rounding error, and the anchor lies in the span
-            floor = 16 * torch.finfo(anchor.dtype).eps * squared_norms
+            floor = 16 * torch.finfo(squares.dtype).eps * squares
             distances = squared_distances.masked_fill_(squared_distances <= floor, 0).sqrt_()
-            volumes = lengths.prod(1, keepdim=True).to(anchor.dtype)
-            return (volumes * distances).mT, vectors, lengths, to_basis, projections, distances
+            return (volumes * distances).mT, volumes, to_basis, projections, distances
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         _, *factors = output
         ctx.mark_non_differentiable(*factors)
         ctx.set_materialize_grads(False)  # no zeros for the factors
-        ctx.save_for_backward(*inputs[:2], *factors)
+        ctx.save_for_backward(*factors)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None, *_: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor | None, *_: Tensor) -> tuple[Tensor | None, ...]:
         if gradient is None:
-            return None, None, None
-        anchor, gallery, vectors, lengths, to_basis, projections, distances = ctx.saved_tensors
-        gradient = gradient.mT.contiguous()
-        with torch.autocast(anchor.device.type, enabled=False):
+            return None, None, None, None
+        volumes, to_basis, projections, distances = ctx.saved_tensors
+        with torch.autocast(gradient.device.type, enabled=False):
+            gradient = gradient.mT.contiguous()
             scaled = (gradient / distances).masked_fill_(distances == 0, 0)
             weighted = projections * scaled[:, None, :]
-            volumes = lengths.prod(1).to(anchor.dtype)
-            # Σ_j g_ij V_j e_ij/r_ij
-            along = ((volumes[:, None, None] * to_basis) @ weighted).flatten(0, 1)
-            anchor_gradient = (volumes @ scaled)[:, None] * anchor
-            anchor_gradient.addmm_(along.mT, gallery.flatten(0, 1), alpha=-1)
-            del along
-            # Σ_l (V_j/s_jl) v_jl Σ_i g_ij (r_ij u_jl − P_ijl e_ij/r_ij)
-            stretch = (vectors * _product_of_others(lengths)[:, None, :]).to(anchor.dtype)
-            within = weighted @ projections.mT + torch.diag_embed(
-                (gradient * distances).sum(1, keepdim=True).expand_as(stretch[:, 0])
-            )
-            gallery_gradient = ((stretch @ weighted).flatten(0, 1) @ anchor).view_as(gallery)
-            gallery_gradient.baddbmm_(stretch @ within @ to_basis.mT, gallery, beta=-1)
-        return first_order(anchor_gradient, "volume"), first_order(gallery_gradient, "volume"), None
-
-
-def _product_of_others(values: Tensor) -> Tensor:
-    """For ``values`` (G, m), entry l of a row is the product of all other entries of that row."""
-    count = values.shape[1]
-    own = torch.eye(count, dtype=torch.bool, device=values.device)
-    return values[:, None, :].expand(-1, count, -1).masked_fill(own, 1).prod(2)
+            within = weighted @ projections.mT
+            within = within + torch.diag_embed((gradient * distances).sum(1, keepdim=True).expand(within.shape[:2]))
+            stretched = volumes[..., None] * to_basis
+            of_squares = (volumes.mT @ scaled)[0] / 2
+            of_gram = (stretched @ within @ to_basis.mT / 2).double()
+            gradients = of_squares, -stretched @ weighted, of_gram
+        return *(first_order(part, "volume") for part in gradients), None
 
 
 def _check(anchor: Tensor, gallery: Tensor, mask: Tensor | None) -> None:
@@ -194,7 +220,6 @@ def _check(anchor: Tensor, gallery: Tensor, mask: Tensor | None) -> None:
             f"volume: mask has shape {tuple(mask.shape)}, expected {tuple(gallery.shape[:2])}, "
             "one entry per gallery item and modality."
         )
-    squares = anchor.detach().double().square().sum(1)
-    if values_can_be_read(anchor) and not squares.isfinite().all():
-        query = int((~squares.isfinite()).nonzero()[0])
+    if values_can_be_read(anchor) and not squares_are_finite(anchor):
+        query = int((~anchor.detach().double().square().sum(1).isfinite()).nonzero()[0])
         raise ArgumentError(f"volume: anchor vector {query} holds a value that is not finite, or too large.")

@@ -6,7 +6,8 @@ The logits are −[(1 − α)·√|det G_L| + α·vol], plus 0.1 times instance 
 
 By the determinant lemma det(G − c·11ᵀ) = vol² − c·W² with the volume W spanned by the differences of the vectors, and
 the volume of the vectors (z; √c) is √(vol² + c·W²). So √|det G_L| = (sinh(√κ)/√κ)^k √(vol_c² − 2 vol²), from two
-volumes of the kind that GRAM has: no determinant of a pair is formed, and as W ≥ vol and c > 1 nothing is lost.
+volumes of the kind that GRAM has, of the same products of vectors: no determinant of a pair is formed, and as W ≥ vol
+and c > 1 nothing is lost.
 
 Ours: a missing modality is left out of both volumes, as in GRAM.
 """
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pmrl.losses.contrastive import info_nce
-from pmrl.losses.gram import around, volume
+from pmrl.losses.gram import Products, around
 from pmrl.losses.inputs import check_vectors, full_precision
 
 # The root of a difference of squares has no derivative at 0; below this volume it counts as flat.
@@ -116,11 +117,9 @@ def volumes(query: Tensor, gallery: Tensor, mask: Tensor | None, curvature: floa
     Returns:
         Two of (queries, items) ≥ 0.
     """
-    flat = volume(query, gallery, mask)
-    root = torch.as_tensor(curvature, dtype=flat.dtype, device=query.device).sqrt()
-    height = 1 / root.tanh()
-    lift = [torch.cat([x, height.to(x.dtype).expand(*x.shape[:-1], 1)], dim=-1) for x in (query, gallery)]
-    lifted = volume(lift[0], lift[1], mask)
+    products = Products.of(query, gallery, mask)
+    root = torch.as_tensor(curvature, dtype=products.squares.dtype, device=query.device).sqrt()
+    flat, lifted = products.volume(), products.lifted(root.tanh().square().reciprocal()).volume()
     spread = (lifted.square() - 2 * flat.square()).clamp_min(_FLAT**2).sqrt()
-    modalities = 1 + (gallery.shape[1] if mask is None else mask.sum(1))
+    modalities = 1 + products.present.sum(1)
     return flat, (root.sinh() / root) ** modalities * spread

@@ -13,12 +13,14 @@ Ours:
 - A missing modality is in no span and is no query; an instance with one modality takes no part.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from pmrl.losses.contrastive import info_nce
 from pmrl.losses.inputs import all_present, check_vectors, full_precision
-from pmrl.losses.spectral import widen
+from pmrl.losses.spectral import first_order, inner_products, widen
 
 RIDGE = 1e-3
 # s grows like a norm at 0, where it has no derivative; below this it counts as flat.
@@ -31,7 +33,7 @@ def ova_ib_loss(
 ) -> Tensor:
     """Mean over m of InfoNCE(s_m/τ) plus β·mean_m ‖z^m − mean of the others‖².
 
-    Differentiable any number of times; gradients are bounded by the ridge.
+    Gradients are first-order only, and bounded by the ridge.
 
     Args:
         z: (batch, modalities, dimension) unit vectors; what stands in absent places is ignored.
@@ -50,14 +52,15 @@ def ova_ib_loss(
     z, present = check_vectors(z, mask, "ova_ib_loss", least=2)
     mask = all_present(z.shape[:2], z.device) if present is None else present
     usable = mask & (mask.sum(1, keepdim=True) > 1)
-    gram = ridged_gram(z, mask)
-    products = _products(z)
-    logits = []
+    gram = inner_products(z, torch.float64)
+    ridged, products = _ridged(gram, mask), _products(z)
+    lengths = []
     for m in range(z.shape[1]):
         others = [n for n in range(z.shape[1]) if n != m]
-        logits.append(_lengths(torch.stack([products[n][m] for n in others], dim=1), gram[:, others][:, :, others]))
-    contrast = info_nce(torch.stack(logits) / temperature, None if present is None else usable.mT).mean()
-    return contrast + consensus_weight * consensus(z, usable)
+        crossed = torch.stack([products[n][m] for n in others], dim=1)
+        lengths.append(_lengths(crossed, ridged[:, others][:, :, others]))
+    contrast = info_nce(torch.stack(lengths) / temperature, None if present is None else usable.mT).mean()
+    return contrast + consensus_weight * consensus(gram, usable).to(z.dtype)
 
 
 def _products(z: Tensor) -> list[list[Tensor]]:
@@ -74,12 +77,16 @@ def _products(z: Tensor) -> list[list[Tensor]]:
     return products
 
 
-def consensus(z: Tensor, usable: Tensor) -> Tensor:
-    """Mean of ‖z^m − mean of the instance's other vectors‖² over the usable places (batch, modalities)."""
-    kept = z.masked_fill(~usable.unsqueeze(-1), 0)
-    count = usable.sum(1, keepdim=True)
-    others = (kept.sum(1, keepdim=True) - kept) / (count - 1).clamp_min(1).unsqueeze(-1)
-    distances = (kept - others).square().sum(-1).masked_fill(~usable, 0)
+def consensus(gram: Tensor, usable: Tensor) -> Tensor:
+    """Mean of ‖z^m − mean of the instance's other vectors‖² over the usable places (batch, modalities).
+
+    With n vectors of sum S it is ‖n z^m − S‖²/(n − 1)², which the Gram matrices (batch, modalities, modalities) hold;
+    they are 0 where a vector is absent. An instance with one vector has no other, and takes no part.
+    """
+    count = usable.sum(1, keepdim=True).to(gram.dtype)
+    sums = gram.sum(2)
+    squares = count**2 * gram.diagonal(dim1=1, dim2=2) - 2 * count * sums + sums.sum(1, keepdim=True)
+    distances = (squares / (count - 1).clamp_min(1) ** 2).masked_fill(~usable, 0)
     return distances.sum() / usable.sum().clamp_min(1)
 
 
@@ -110,23 +117,56 @@ def projection_cosine(query: Tensor, gallery: Tensor, mask: Tensor) -> Tensor:
         mask: (items, modalities), true where present.
     """
     products = (gallery.flatten(0, 1) @ query.mT).view(*gallery.shape[:2], len(query))
-    return _lengths(products, ridged_gram(gallery, mask))
+    return _lengths(products, _ridged(inner_products(gallery, torch.float64), mask)).mT
 
 
-def ridged_gram(z: Tensor, mask: Tensor) -> Tensor:
-    """G + εI in double precision, (items, modalities, modalities).
+def _ridged(gram: Tensor, mask: Tensor) -> Tensor:
+    """G + εI, from Gram matrices (items, modalities, modalities) in double precision.
 
     An absent vector has the cosine 0 with all others, so any positive entry for it changes nothing.
     """
-    double = z.double()
-    return double @ double.mT + torch.diag_embed(RIDGE + (~mask).double())
+    return gram + torch.diag_embed(RIDGE + (~mask).to(gram.dtype))
 
 
 def _lengths(products: Tensor, gram: Tensor) -> Tensor:
-    """√(Pᵀ(G + εI)⁻¹P), (queries, items), from P (items, modalities, queries) and G + εI."""
-    factor, _ = torch.linalg.cholesky_ex(gram)
-    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
-    whitening = torch.linalg.solve_triangular(factor, identity, upper=False).to(products.dtype)
-    squared = (whitening @ products).square().sum(1)
-    lengths: Tensor = squared.clamp_min(_FLAT**2).sqrt().mT
+    """√(Pᵀ(G + εI)⁻¹P), (items, queries), from P (items, modalities, queries) and G + εI."""
+    lengths: Tensor
+    lengths, *_ = _Lengths.apply(products, gram)  # type: ignore[no-untyped-call]
     return lengths
+
+
+class _Lengths(torch.autograd.Function):
+    """s = √(PᵀG⁻¹P) = ‖L⁻¹P‖ with G = LLᵀ, for each column P of products.
+
+    With y = G⁻¹P, ∂s/∂P = y/s and ∂s/∂G = −yyᵀ/(2s); both are 0 where s is below ``_FLAT`` and has no derivative.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(products: Tensor, gram: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.autocast(products.device.type, enabled=False):
+            factor, _ = torch.linalg.cholesky_ex(gram)
+            identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device).expand_as(gram)
+            whitening = torch.linalg.solve_triangular(factor, identity, upper=False).to(products.dtype)
+            whitened = whitening @ products
+            return whitened.square().sum(1).sqrt_().clamp_min_(_FLAT), whitening, whitened
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        lengths, *factors = output
+        ctx.mark_non_differentiable(*factors)
+        ctx.set_materialize_grads(False)  # no zeros for the factors
+        ctx.save_for_backward(lengths, *factors)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor | None, *_: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        if gradient is None:
+            return None, None
+        lengths, whitening, whitened = ctx.saved_tensors
+        with torch.autocast(gradient.device.type, enabled=False):
+            scaled = (gradient / lengths).masked_fill(lengths <= _FLAT, 0)
+            solved = whitening.mT @ whitened
+            of_products = solved * scaled[:, None, :]
+            of_gram = (of_products @ solved.mT).double() / -2
+        return first_order(of_products, "ova_ib"), first_order(of_gram, "ova_ib")

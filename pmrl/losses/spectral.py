@@ -10,6 +10,7 @@ instead, which do not: λ1 = k only if all cosines are +1. G_c is the Gram matri
 A modality is a row of a tensor ``z`` here, so Z of the paper is the transpose of ``z[i]``.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -83,13 +84,18 @@ def spectrum(z: Tensor, mask: Tensor | None = None, shift: float = 0.0) -> Spect
     return Spectrum(*(value.to(z.dtype) for value in result))
 
 
-def inner_products(vectors: Tensor) -> Tensor:
-    """All inner products ``(batch, batch)`` of ``(batch, dimension)`` vectors with each other.
+def inner_products(vectors: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """All inner products ``(…, n, n)`` of ``(…, n, dimension)`` vectors with each other.
 
     The result is symmetric, so its gradient takes one matrix product where automatic differentiation needs two.
-    Computed in float32 or float64, even under autocast. Gradients are first-order only.
+    Computed in float32 or float64, even under autocast.
+
+    Args:
+        vectors: ``(…, n, dimension)``, any floating type.
+        dtype: of the result and its computation; None means that of the vectors, float32 at least. The gradient is
+            computed in the type of the vectors.
     """
-    products: Tensor = _InnerProducts.apply(widen(vectors))  # type: ignore[no-untyped-call]
+    products: Tensor = _InnerProducts.apply(widen(vectors), dtype)  # type: ignore[no-untyped-call]
     return products
 
 
@@ -117,10 +123,15 @@ def require_finite(z: Tensor) -> None:
     """
     if not values_can_be_read(z) or not z.numel():
         return
-    # NaN is passed on, and nothing of the size of z is made
-    low, high = (extreme.double() for extreme in torch.aminmax(z.detach()))
-    if not (low.square() + high.square()).mul(z.shape[-1]).isfinite():
+    if not squares_are_finite(z):
         raise ArgumentError(_describe_non_finite(z))
+
+
+def squares_are_finite(vectors: Tensor) -> bool:
+    """Whether no vector (…, dimension) holds a value that is not finite, or whose square might not be."""
+    # NaN is passed on, and nothing of the size of the vectors is made
+    low, high = (extreme.item() for extreme in torch.aminmax(vectors.detach()))
+    return math.isfinite((low * low + high * high) * vectors.shape[-1])
 
 
 def widen(tensor: Tensor) -> Tensor:
@@ -142,8 +153,13 @@ def gram_factors(z: Tensor) -> tuple[Tensor, Tensor]:
         ``(batch, modalities, modalities)``, one per column; both float64.
     """
     double = z.double()
-    eigenvalues, vectors = symmetric_eigen(double @ double.mT)
-    noise = 4 * z.shape[1] * torch.finfo(torch.float64).eps * eigenvalues[:, :1]
+    return factored(double @ double.mT)
+
+
+def factored(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """As :func:`gram_factors`, from Gram matrices ``(batch, modalities, modalities)`` in float64."""
+    eigenvalues, vectors = symmetric_eigen(gram)
+    noise = 4 * gram.shape[-1] * torch.finfo(gram.dtype).eps * eigenvalues[:, :1]
     return eigenvalues.masked_fill(eigenvalues <= noise, 0).sqrt(), vectors
 
 
@@ -195,7 +211,7 @@ class _Spectrum(torch.autograd.Function):
             reciprocal = safe_reciprocal(singular_values)
             leading, inverse = vectors[..., 0], reciprocal[..., :1]
             # p = VᵀZᵀh; its first entry is σ1 u1ᵀh
-            products = torch.einsum("bkd,bd->bk", z, direction_gradient).to(vectors.dtype)
+            products = (direction_gradient[:, None, :] @ z.mT)[:, 0].to(vectors.dtype)
             products = torch.einsum("bkj,bk->bj", vectors, products)
             # Σ_{j>1} p_j v_j/(σ1² − σ_j²), with half of the term −u1 u1ᵀh v1ᵀ/σ1: the sum below has it twice
             first = -products[..., :1] * inverse**2 / 2
@@ -232,19 +248,20 @@ class _InnerProducts(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(vectors: Tensor) -> Tensor:
+    def forward(vectors: Tensor, dtype: torch.dtype | None) -> Tensor:
         with torch.autocast(vectors.device.type, enabled=False):
+            vectors = vectors.to(dtype or vectors.dtype)
             return vectors @ vectors.mT
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], _: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, torch.dtype | None], _: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (vectors,) = ctx.saved_tensors
         with torch.autocast(vectors.device.type, enabled=False):
-            return first_order((gradient + gradient.mT) @ vectors, "inner_products")
+            return (gradient + gradient.mT).to(vectors.dtype) @ vectors, None
 
 
 class _FirstOrder(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """The methods of the field after PMRL: what their files add to the losses, against slow loops and probability."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import combinations
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from example_data import synthetic_dataset
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import chisquare, multivariate_normal
 from torch.nn.functional import gelu, normalize
 
 from pmrl.experiments.run import network_of
@@ -49,18 +50,33 @@ def test_confu_is_the_slow_loop_over_pairs_and_thirds(absent):
         for c in set(range(4)) - {a, b}:
             rows = ((present[:, a] | present[:, b]) & present[:, c]).nonzero()[:, 0]
             fused.append(info_nce((mixed[rows] @ z[rows, c].T / 0.3).detach().numpy()))
+    triples = [(i, c) for i, pair in enumerate(method.pairs) for c in range(4) if names[c] not in pair]
+    method.triples = lambda modalities: tuple(map(list, zip(*triples, strict=True)))
     terms = method.loss(embeddings)
     assert len(fused) == 12
     assert terms["pairwise"].item() == pytest.approx(0.6 * np.mean(pairwise), rel=1e-4)
     assert terms["fused"].item() == pytest.approx(0.4 * np.mean(fused), rel=1e-4)
 
 
-def test_confu_draws_some_of_many_triples_anew():
+def test_confu_draws_a_pair_for_every_modality_anew_and_all_of_them_alike():
     method, _, embeddings = prepared("confu", modalities=6)
-    drawn = [tuple(zip(*method.triples(embeddings.modalities), strict=True)) for _ in range(2)]
-    assert all(len(set(triples)) == 24 for triples in drawn) and set(drawn[0]) != set(drawn[1])
-    for index, place in drawn[0]:
-        assert embeddings.modalities[place] not in method.pairs[index]
+    names = embeddings.modalities
+    drawn = [tuple(zip(*method.triples(names), strict=True)) for _ in range(600)]
+    counts = Counter(triple for triples in drawn for triple in triples)
+    assert len(names) == 5 and len(counts) == 5 * 6 and len(set(drawn)) > 500
+    assert all(sorted(place for _, place in triples) == list(range(5)) for triples in drawn)
+    assert all(names[place] not in method.pairs[index] for index, place in counts)
+    assert chisquare(list(counts.values())).pvalue > 1e-4
+
+
+def test_confu_needs_no_draw_for_three_modalities():
+    method, _, embeddings = prepared("confu", modalities=3)
+    pairs, thirds = method.triples(embeddings.modalities)
+    assert [(*method.pairs[pair], embeddings.modalities[third]) for pair, third in zip(pairs, thirds, strict=True)] == [
+        ("beta", "gamma", "alpha"),
+        ("alpha", "gamma", "beta"),
+        ("alpha", "beta", "gamma"),
+    ]
 
 
 def test_confu_scores_two_against_one_by_the_fused_vector():

@@ -23,7 +23,13 @@ LOSSES = [
 ]
 SCORES = [name for name in losses.__all__ if name.endswith("_score")]
 ONE_QUERY = {"volume_score", "triangle_score", "ova_ib_score", "hypergram_score", "scalar_score"}
-FIRST_ORDER = {"pmrl_loss": "spectrum", "gram_loss": "volume", "hypergram_loss": "volume", "unialign_loss": "spectrum"}
+FIRST_ORDER = {
+    "pmrl_loss": "spectrum",
+    "gram_loss": "volume",
+    "hypergram_loss": "volume",
+    "ova_ib_loss": "ova_ib",
+    "unialign_loss": "spectrum",
+}
 FIXED = {"symile_loss": {"negatives": "together"}}  # what draws nothing, so that calls can be compared
 # The operations of PyTorch that hand a value to Python or give results of an unknown size, which waits for a device.
 SYNCHRONISING = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "is_nonzero", "equal")

@@ -84,9 +84,9 @@ def test_the_ridge_bounds_the_gradient_where_the_others_agree():
 
 
 def test_consensus_of_equal_vectors_is_zero_and_of_two_opposite_ones_four():
-    same = Z[:, :1].expand(-1, 3, -1)
-    assert consensus(same, EVERY[:, :3]).item() == pytest.approx(0, abs=1e-12)
-    assert consensus(torch.stack([Z[:, 0], -Z[:, 0]], 1), EVERY[:, :2]).item() == pytest.approx(4)
+    same, opposite = Z[:, :1].expand(-1, 3, -1), torch.stack([Z[:, 0], -Z[:, 0]], 1)
+    assert consensus(same @ same.mT, EVERY[:, :3]).item() == pytest.approx(0, abs=1e-12)
+    assert consensus(opposite @ opposite.mT, EVERY[:, :2]).item() == pytest.approx(4)
 
 
 # HyperGRAM ------------------------------------------------------------------------------------------------------------
