@@ -21,17 +21,18 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm import tqdm
 
-from benchmarks.cases import Shape, recall_calls, training_calls
+from benchmarks.cases import PAIRWISE, PRODUCTS, Shape, recall_calls, training_calls
 from pmrl.discovery import method_files
 from pmrl.errors import UserError
 from pmrl.experiments.memory import keep_freed_memory
-from pmrl.experiments.stopwatch import median_seconds, peak_bytes, threads
+from pmrl.experiments.stopwatch import median_seconds, peak_bytes
 from pmrl.files import replacing
 from pmrl.losses import alignment_loss, instance_regularization, ova_ib_loss, spectrum, volume
 from pmrl.method import Embeddings, NetworkSettings, Sizes
 from pmrl.method import Shape as Features
 from pmrl.method.base import build_method, load_method
 from pmrl.method.heads import Heads
+from pmrl.threads import threads
 
 MODALITIES = (3, 4, 6, 14)
 TARGETS = {"confu": 4.0, "calmrl": 4.0}  # times the pairwise loss with four modalities; others 2
@@ -43,7 +44,7 @@ def embeddings_of(z: Tensor, heads: Heads) -> Embeddings:
     """Embeddings of unit vectors (batch, modalities, dimension), all present, without tokens."""
     names = [f"m{place}" for place in range(z.shape[1])]
     present = torch.ones(len(z), dtype=torch.bool)
-    vectors = {name: z[:, place] for place, name in enumerate(names)}
+    vectors = dict(zip(names, z.unbind(1), strict=True))
     presence, lengths = dict.fromkeys(names, present), dict.fromkeys(names, present.long())
     return Embeddings(vectors, {}, presence, lengths, names[0], heads)
 
@@ -185,8 +186,9 @@ def _compute_for_ever() -> None:
 def measure_threads() -> pd.DataFrame:
     """One row per kernel and condition: all threads beside one thread, alone and beside a busy process."""
     most = os.cpu_count() or 1
-    kernels = {name: pair[0] for name, pair in kernel_calls(Shape()).items()}
-    calls = kernels | {"anchored pairwise loss": training_calls(Shape())["anchored pairwise loss"]}
+    kernels = kernel_calls(Shape())
+    calls = {name: pair[0] for name, pair in kernels.items()}
+    calls |= {PRODUCTS: kernels["GRAM's volume"][1], PAIRWISE: training_calls(Shape())[PAIRWISE]}
     calls |= {"recall": recall_calls(2000)["recall"]}
     rows = []
     for busy in (False, True):

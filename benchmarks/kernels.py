@@ -37,11 +37,13 @@ from benchmarks.cases import (
     recall_calls,
     training_calls,
 )
-from pmrl.experiments.stopwatch import median_seconds, peak_bytes, threads
+from pmrl.experiments.memory import keep_freed_memory
+from pmrl.experiments.stopwatch import median_seconds, peak_bytes
 from pmrl.experiments.writing import processor
 from pmrl.files import replacing
 from pmrl.objective import Pmrl
 from pmrl.reporting import style
+from pmrl.threads import threads
 
 SCALES = {
     "batch": [Shape(batch=batch) for batch in (32, 64, 128, 256, 512, 1024)],
@@ -203,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the kernels with direct formulations, in time and memory.")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables and the figure")
     output = parser.parse_args().output
+    keep_freed_memory()
     thread_counts = sorted({1, os.cpu_count() or 1})
     # measured first, because a child process inherits the largest resident set of its parent
     many = measure_many_items(thread_counts[-1])

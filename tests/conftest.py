@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import synthetic
-import torch
 from example_data import synthetic_dataset
 
 from pmrl import provenance
 from pmrl.data.dataset import Dataset
 from pmrl.data.store import save
 from pmrl.discovery import ROOT
+from pmrl.threads import threads
 
 
 @pytest.fixture
@@ -27,10 +27,8 @@ def make_store(tmp_path):
 @pytest.fixture
 def one_thread():
     """Results of one thread are the same on every machine of a kind."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with threads(1):
+        yield
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ width). Heavy packages are imported only when a function is called.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pmrl.progress import progress
+from pmrl.threads import threads
 
 if TYPE_CHECKING:
     from efficientnet_lite_pytorch import EfficientNet
@@ -47,7 +47,7 @@ def encode_pictures(pictures: Sequence[np.ndarray], grid: tuple[int, int] = (2, 
 
     network = _picture_network().to(memory_format=torch.channels_last)
     pooled, tokens = [], []
-    with torch.inference_mode(), _one_thread():
+    with torch.inference_mode(), threads(1):
         for rows in _batches(np.arange(len(pictures)), batch, "pictures"):
             # Permuting without copying keeps the channels last in memory, which is faster on a CPU.
             pixels = torch.from_numpy(np.stack([pictures[row] for row in rows])).permute(0, 3, 1, 2)
@@ -80,7 +80,7 @@ def encode_texts(texts: Sequence[str], tokens: int = 8, batch: int = 64) -> Enco
     states = np.zeros((len(texts), tokens, network.config.hidden_size), dtype=np.float16)
     # Texts of similar length share a batch, so that little is spent on padding.
     order = np.argsort([len(text) for text in texts], kind="stable")
-    with torch.inference_mode(), _one_thread():
+    with torch.inference_mode(), threads(1):
         for rows in _batches(order, batch, "texts"):
             words = tokenizer(
                 [texts[row] for row in rows],
@@ -182,19 +182,6 @@ def _cell(gram: str) -> int:
 def _batches(rows: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
     for start in progress(range(0, len(rows), size), what):
         yield rows[start : start + size]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run torch on one thread: sums depend on the number of threads, and features must be the same bit for bit."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _picture_network() -> "EfficientNet":

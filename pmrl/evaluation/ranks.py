@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from pmrl.errors import ArgumentError
 from pmrl.losses.spectral import widen
 from pmrl.progress import progress
+from pmrl.threads import threads
 
 # Blocks of scores of about this size stay in a processor's cache.
 _CACHE_BYTES = 1 << 22
@@ -191,8 +192,9 @@ def _ranks(block: Callable[[slice], Tensor], relevant: _RelevantItems, rows: int
     for start in progress(starts, "ranking"):
         chunk = slice(start, min(start + rows, total))
         scores = widen(block(chunk))
-        _check_finite(scores, start)
-        result[chunk] = _block_ranks(scores, relevant.order, relevant.starts[chunk], relevant.counts[chunk])
+        with threads(1):
+            _check_finite(scores, start)
+            result[chunk] = _block_ranks(scores, relevant.order, relevant.starts[chunk], relevant.counts[chunk])
     return result
 
 

@@ -3,25 +3,12 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 # Without this setting, the profiler prints every start and stop to the error stream.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with ``count`` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def median_seconds(calls: Mapping[str, Callable[[], object]], rounds: int, share: float = 0.1) -> dict[str, float]:

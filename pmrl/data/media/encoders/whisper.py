@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from pmrl.data.media.encoders.threads import one_thread
 from pmrl.data.media.encoders.weights import Weights
 from pmrl.errors import UserError
 from pmrl.progress import progress
+from pmrl.threads import threads
 
 if TYPE_CHECKING:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -71,7 +71,7 @@ def encode_speech(
             max_length=length * HOP,
             return_tensors="pt",
         ).input_features
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), threads(1):
             states = network(features).last_hidden_state.numpy()
         pooled[rows] = states.mean(axis=1)
         tokens[rows] = np.stack([span.mean(axis=1) for span in np.array_split(states, segments, axis=1)], axis=1)
