@@ -18,7 +18,11 @@ FIRST_TUNING_SEED = 1000
 def applicable(config: dict[str, Any], kind: str) -> list[str]:
     """Names of the study's ``tables`` or ``figures``: those in the config, else all that apply to its regimes."""
     everything = {"tables": discovery.tables, "figures": discovery.figures}[kind]()
-    asked_for = {"from_scratch": SCRATCH in config["regimes"], TWO_TO_ONE: config["two_to_one"]}
+    asked_for = {
+        "from_scratch": SCRATCH in config["regimes"],
+        TWO_TO_ONE: config["two_to_one"],
+        "quality_and_cost": config["cost"],
+    }
     return config[kind] or [name for name in everything if asked_for.get(name, True)]
 
 

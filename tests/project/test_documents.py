@@ -23,7 +23,6 @@ ALLOWED = {
     "docs/verdicts.md": {},
     "docs/the_field.md": {
         "± is half of the 95 % interval": "the definition of an interval",
-        "With 25, 50 and 75 % of the modalities": "what config/extended.yaml sets",
     },
     "docs/from_scratch.md": {
         "mean ± half of the 95 % interval": "the definition of an interval",
