@@ -13,19 +13,19 @@ import jsonschema
 import numpy as np
 import pandas as pd
 
-from pmrl.data import learnability, store
-from pmrl.data.arrays import cut, real_tokens, zero_where_absent
-from pmrl.data.checks import check_given, check_items, check_lengths, given_columns, view_problem
+from pmrl.data import learnability, own_items, store
+from pmrl.data.arrays import cut, real_tokens, varying_columns, zero_where_absent
+from pmrl.data.checks import check_lengths, view_problem
 from pmrl.data.dataset import Card, Dataset, Modality
+from pmrl.data.media import raw
 from pmrl.data.notes import notes
+from pmrl.data.own_items import Items, beside, files_of_items, read_items
 from pmrl.data.pictures import is_png
-from pmrl.data.readers import Features, read_features, tidy_ids
-from pmrl.data.splits import FRACTIONS, split_by_group
-from pmrl.data.tables import read_texts, tidy
+from pmrl.data.readers import Features, read_features
 from pmrl.discovery import OWN_DATA, built_in_data_sets
 from pmrl.errors import UserError
 from pmrl.files import read_yaml
-from pmrl.records import ITEM_COLUMNS, KINDS, MEASUREMENT, OPTIONAL_ITEM_COLUMNS, OTHERS, PRETRAIN, SPLITS, TRAIN
+from pmrl.records import KINDS, MEASUREMENT, OTHERS, PRETRAIN, SPLITS, TRAIN
 
 ZEROS = "zeros"
 _NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
@@ -33,9 +33,10 @@ _TEXT = {"type": "string", "minLength": 1}
 _MODALITY = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["file"],
+    "anyOf": [{"required": [key]} for key in ("file", raw.FROM, raw.COLUMN)],
     "properties": {
         "file": _TEXT,
+        **raw.KEYS,
         "description": _TEXT,
         "encoder": _TEXT,
         "kind": {"enum": list(KINDS)},
@@ -57,7 +58,8 @@ SCHEMA = {
         "name": _NAME,
         "title": _TEXT,
         "anchor": _TEXT,
-        "items": _TEXT,
+        "items": {"anyOf": [_TEXT, own_items.LAYOUT]},
+        "captions": {"anyOf": [_TEXT, own_items.CAPTIONS]},
         # Tables of results write "others" for all modalities but the anchor.
         "modalities": {
             "type": "object",
@@ -74,34 +76,19 @@ SCHEMA = {
 }
 
 
-def read(path: Path) -> Dataset:
-    """Read and check the data set that a card describes.
+def read(path: Path, cache: Path | None = None) -> Dataset:
+    """Read and check the data set that a card describes; raw media are encoded.
 
     Args:
         path: the card.
+        cache: where the features of raw media are kept; required if the card names any.
 
     Raises:
         UserError: the first problem, naming the file, the row or column, what was found and what was expected.
     """
     card = read_card(path)
-    items = _items(_beside(path, card["items"]))
-    files = {name: _beside(path, entry["file"]) for name, entry in card["modalities"].items()}
-    modalities, pooled, tokens, present, views, lengths = {}, {}, {}, {}, {}, {}
-    for name, entry in card["modalities"].items():
-        given = _without_fillers(files[name], read_features(files[name], items.ids, entry.get("gaps", False)), entry)
-        present[name] = given.present
-        pooled[name], tokens[name], real = _vectors(files[name], given, entry)
-        if real is not None:
-            lengths[name] = real
-        if "view" in entry:
-            shown = [row for row in range(len(given.present)) if given.present[row]]
-            views[name] = {items.table["id"].iat[row]: _view(path, entry["view"], items, row) for row in shown}
-        modalities[name] = Modality(
-            entry.get("description", name),
-            entry.get("encoder", "as given"),
-            kind=entry.get("kind", MEASUREMENT),
-            noise=entry.get("noise", 0.0),
-        )
+    items = read_items(path, card)
+    parts = {name: _part(path, card, name, items, cache) for name in card["modalities"]}
     sources = {key: card.get(key, "not stated") for key in ("origin", "license", "citation")}
     return store.completed(
         Dataset(
@@ -109,25 +96,102 @@ def read(path: Path) -> Dataset:
                 name=card["name"],
                 title=card.get("title", card["name"]),
                 anchor=card["anchor"],
-                modalities=modalities,
+                modalities={name: part.modality for name, part in parts.items()},
                 split_rule=card.get("split_rule", items.split_rule),
                 flaws=card.get("flaws", []),
                 **sources,
             ),
             items=items.table,
-            pooled=pooled,
-            tokens=tokens,
-            present=present,
-            views=views,
-            lengths=lengths,
+            pooled={name: part.pooled for name, part in parts.items()},
+            tokens={name: part.tokens for name, part in parts.items()},
+            present={name: part.present for name, part in parts.items()},
+            views={name: part.views for name, part in parts.items() if part.views},
+            lengths={name: part.lengths for name, part in parts.items() if part.lengths is not None},
         ),
-        {name: str(file) for name, file in files.items()},
+        {name: part.file for name, part in parts.items()},
     )
 
 
-def build(path: Path) -> Dataset:
+@dataclass(frozen=True)
+class _Part:
+    """One modality of all items; ``file`` is what messages name."""
+
+    modality: Modality
+    pooled: np.ndarray
+    tokens: np.ndarray
+    present: np.ndarray
+    lengths: np.ndarray | None
+    views: dict[str, bytes | str]
+    file: str
+
+
+def _part(path: Path, card: dict[str, Any], name: str, items: Items, cache: Path | None) -> _Part:
+    """A modality as its card says: features of a file, or what an encoder makes of raw media."""
+    entry = card["modalities"][name]
+    if raw.is_raw(entry):
+        if cache is None:
+            raise UserError(
+                f"{path}: modality {name!r} is made from media; `pmrl prepare {card['name']}` encodes them."
+            )
+        return _encoded(path, card, name, items, cache)
+    file = beside(path, entry["file"])
+    given = _without_fillers(file, read_features(file, items.clips, entry.get("gaps", False)), entry)
+    pooled, tokens, lengths = _vectors(file, given, entry)
+    shown = map(int, np.flatnonzero(given.present)) if "view" in entry else ()
+    views = {row: _view(path, entry["view"], items, row) for row in shown}
+    modality = Modality(
+        entry.get("description", name),
+        entry.get("encoder", "as given"),
+        kind=entry.get("kind", MEASUREMENT),
+        noise=entry.get("noise", 0.0),
+    )
+    return _of_items(_Part(modality, pooled, tokens, given.present, lengths, {}, str(file)), views, items.clip, items)
+
+
+def _encoded(path: Path, card: dict[str, Any], name: str, items: Items, cache: Path) -> _Part:
+    """A modality that is encoded from raw media, once for each clip, or for each caption."""
+    entry, modality = card["modalities"][name], _raw(path, card, name, items)
+    features = modality.encode(cache, cache / card["name"] / name)
+    kept = varying_columns(features.pooled, features.present)
+    described = raw.described(modality.signals.sampling, entry["kind"])
+    reads = ", ".join(filter(None, [modality.encoder(cache).description, described]))
+    about = Modality(entry.get("description", name), reads, kind=entry["kind"], noise=entry.get("noise", 0.0))
+    part = _Part(
+        about,
+        features.pooled[:, kept],
+        features.tokens,
+        features.present,
+        np.where(features.present, features.lengths, 0).astype(np.int32),
+        {},
+        f"{path}: modality {name!r}",
+    )
+    clip = np.arange(len(items.table)) if raw.COLUMN in entry else items.clip
+    return _of_items(part, features.views, clip, items)
+
+
+def _of_items(part: _Part, views: dict[int, bytes | str], clip: np.ndarray, items: Items) -> _Part:
+    """The features of the clips for the items that belong to them."""
+    ids = list(items.table["id"])
+    return replace(
+        part,
+        pooled=part.pooled[clip],
+        tokens=part.tokens[clip],
+        present=part.present[clip],
+        lengths=None if part.lengths is None else part.lengths[clip],
+        views={ids[item]: views[row] for item, row in enumerate(clip) if row in views},
+    )
+
+
+def _raw(path: Path, card: dict[str, Any], name: str, items: Items) -> raw.Raw:
+    """A modality that is made from raw media."""
+    entry = card["modalities"][name]
+    ids = items.table["id"] if raw.COLUMN in entry else items.spelled
+    return raw.Raw.of(name, entry, path.parent, list(ids), items.texts)
+
+
+def build(path: Path, cache: Path) -> Dataset:
     """Read and check a data set as `read` does, and print what may be a mistake."""
-    dataset = read(path)
+    dataset = read(path, cache)
     for note in notes(dataset):
         print(f"{dataset.card.name}: {note}", file=sys.stderr)
     return dataset
@@ -146,6 +210,9 @@ def check(path: Path, batch_size: int) -> str:
     Raises:
         UserError: see `read`.
     """
+    about = read_card(path)
+    if any(raw.is_raw(entry) for entry in about["modalities"].values()):
+        return _check_media(Path(path), about)
     dataset = read(Path(path))
     items, card = dataset.items, dataset.card
     counts = ", ".join(f"{split} {card.counts[split]}" for split in SPLITS)
@@ -170,6 +237,19 @@ def check(path: Path, batch_size: int) -> str:
         for row in learnability.measure(dataset).rename(columns={"recall@1": "recall"}).itertuples()
     ]
     return "\n".join(lines)
+
+
+def _check_media(path: Path, card: dict[str, Any]) -> str:
+    """What a card with raw media and its files hold; nothing is encoded, and features in files are not read."""
+    items = read_items(path, card)
+    counts = ", ".join(f"{split} {(items.table['split'] == split).sum()}" for split in SPLITS)
+    lines = [f"{card['name']}: {card.get('title', card['name'])}", f"{_size(items.table)}: {counts}"]
+    for name, entry in card["modalities"].items():
+        if raw.is_raw(entry):
+            lines += ["", *_raw(path, card, name, items).found(path.parent)]
+        else:
+            lines += ["", f"{name}: features in {entry['file']}, which `pmrl prepare {card['name']}` checks"]
+    return "\n".join([*lines, "", f"`pmrl prepare {card['name']}` encodes the files."])
 
 
 def _size(items: pd.DataFrame) -> str:
@@ -200,13 +280,13 @@ def inputs(path: Path) -> list[Path]:
         UserError: the card is not valid, or a file that it names is missing.
     """
     card = read_card(path)
-    named = [card["items"], *(entry["file"] for entry in card["modalities"].values())]
-    patterns = [entry["view"] for entry in card["modalities"].values() if "view" in entry]
+    named = [*files_of_items(card), *(entry["file"] for entry in card["modalities"].values() if "file" in entry)]
+    patterns = [entry[key] for entry in card["modalities"].values() for key in ("view", raw.FROM) if key in entry]
     if patterns:
-        items = _items(_beside(path, card["items"]))
-        views = [_view_name(path, pattern, items, row) for pattern in patterns for row in range(len(items.ids))]
+        items = read_items(path, card)
+        views = [_view_name(path, pattern, items, row) for pattern in patterns for row in range(len(items.clips))]
         named += [name for name in views if (Path(path).parent / name).is_file()]
-    return [Path(path), *(_beside(path, name) for name in named)]
+    return [Path(path), *(beside(path, name) for name in named)]
 
 
 def name_of(path: Path) -> str:
@@ -237,6 +317,8 @@ def read_card(path: Path) -> dict[str, Any]:
             f"{path}: anchor: {card['anchor']!r} is not a modality; choose one of {', '.join(card['modalities'])}."
         )
     for name, entry in card["modalities"].items():
+        if raw.is_raw(entry) and raw.problem(name, entry):
+            raise UserError(f"{path}: {raw.problem(name, entry)}. See docs/adding_a_dataset.md for all keys.")
         pattern = entry.get("view", f"{ID}.txt")
         if ID not in pattern or Path(pattern).suffix not in (".png", ".txt"):
             raise UserError(
@@ -246,33 +328,13 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-@dataclass(frozen=True)
-class _Items:
-    """The user's table of items.
-
-    Attributes:
-        table: all columns of `pmrl.records.ITEM_COLUMNS`, and optional ones that the user gave.
-        spelled: the ids as the user wrote them, before they were made tidy.
-        split_rule: where the splits come from.
-    """
-
-    table: pd.DataFrame
-    spelled: list[str]
-    split_rule: str
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids in order."""
-        return list(self.table["id"])
-
-
-def _view(card: Path, pattern: str, items: _Items, row: int) -> bytes | str:
+def _view(card: Path, pattern: str, items: Items, row: int) -> bytes | str:
     """The picture or text that shows one item.
 
     Raises:
         UserError: the file is missing, lies outside the card's folder, or holds something else.
     """
-    path = _beside(card, _view_name(card, pattern, items, row))
+    path = beside(card, _view_name(card, pattern, items, row))
     content: bytes | str = path.read_bytes()
     if path.suffix == ".txt":
         try:
@@ -287,61 +349,11 @@ def _view(card: Path, pattern: str, items: _Items, row: int) -> bytes | str:
     return content
 
 
-def _view_name(card: Path, pattern: str, items: _Items, row: int) -> str:
+def _view_name(card: Path, pattern: str, items: Items, row: int) -> str:
     """The file that shows one item; its name may have the id as tidied, as written, or with decomposed letters."""
-    key = items.table["id"].iat[row]
+    key = items.clips[row]
     names = [pattern.replace(ID, form) for form in (key, items.spelled[row], unicodedata.normalize("NFD", key))]
     return next((name for name in names if (Path(card).parent / name).is_file()), names[0])
-
-
-def _beside(card: Path, name: str) -> Path:
-    """A file named by the card; it must exist within the card's folder."""
-    folder = Path(card).parent
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{card}: the file {name!r} lies outside the folder of the card; move it into that folder.")
-    if not path.is_file():
-        raise UserError(f"{card}: the file {name!r} does not exist; expected {path}.")
-    return path
-
-
-def _items(path: Path) -> _Items:
-    """The table of items with default values in the columns that it lacks.
-
-    Raises:
-        UserError: a column or a value is not as expected.
-    """
-    table = read_texts(path)
-    if "id" not in table.columns:
-        raise UserError(
-            f"{path}: there is no column 'id'; found {', '.join(map(str, table.columns[:5]))}. A .csv file has commas "
-            "between its columns."
-        )
-    known = [*ITEM_COLUMNS, *OPTIONAL_ITEM_COLUMNS]
-    unknown = [column for column in table.columns if column not in known]
-    if unknown:
-        raise UserError(
-            f"{path}: found the column {unknown[0]!r}, expected only {', '.join(known)}; "
-            "rename it to one of these, or remove it."
-        )
-    check_given(str(path), table)
-    spelled = [str(key) for key in table["id"]]
-    table = table.assign(id=tidy_ids(path, spelled))
-    for column in (name for name in known if name in table and name not in ("id", "caption")):
-        table[column] = [tidy(value) if isinstance(value, str) else value for value in table[column]]
-    defaults = {"group": table["instance" if "instance" in table else "id"], "label": "", "caption": table["id"]}
-    table = table.assign(**{key: value for key, value in defaults.items() if key not in table.columns})
-    split_rule = "as given in the table of items"
-    if "split" not in table.columns:
-        shares = "/".join(f"{100 * share:.0f}" for share in FRACTIONS.values())
-        split_rule = f"by group, largest first, then by hash, aiming at {shares} % of the items"
-        table["split"] = split_by_group([str(group) for group in table["group"]])
-    table = table[given_columns(table)]
-    check_items(str(path), table)
-    for split in SPLITS:
-        if (table["split"] == split).sum() < 2:
-            raise UserError(f"{path}: split {split!r} has fewer than 2 items; put more items or groups into it.")
-    return _Items(table, spelled, split_rule)
 
 
 def _without_fillers(path: Path, given: Features, entry: dict[str, Any]) -> Features:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
 
 PACKAGE_CACHE = ".packages"
+MEDIA_CACHE = ".media"  # features of the user's own clips, so that an encoding that is cut off goes on
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _find(name: str | Path, folder: Path | None) -> _Source:
         if folder is not None:
             raise UserError(f"{name}: the files of your own data set are beside its card; it takes no folder.")
         files = own.inputs(card)
-        return _Source(own.name_of(card), "own", {}, files, lambda cache: own.build(card))
+        return _Source(own.name_of(card), "own", {}, files, lambda cache: own.build(card, cache.parent / MEDIA_CACHE))
     module = _module(name)
     versions = {package: _version(package) for package in module.PACKAGES}
     build, files = module.build, []
