@@ -22,6 +22,7 @@ from torch.nn.functional import normalize
 from tqdm import tqdm
 
 from benchmarks.cases import PAIRWISE, PRODUCTS, Shape, recall_calls, training_calls
+from pmrl.data.threads import threads
 from pmrl.discovery import method_files
 from pmrl.errors import UserError
 from pmrl.experiments.memory import keep_freed_memory
@@ -32,7 +33,6 @@ from pmrl.method import Embeddings, NetworkSettings, Sizes
 from pmrl.method import Shape as Features
 from pmrl.method.base import build_method, load_method
 from pmrl.method.heads import Heads
-from pmrl.threads import threads
 
 MODALITIES = (3, 4, 6, 14)
 TARGETS = {"confu": 4.0, "calmrl": 4.0}  # times the pairwise loss with four modalities; others 2

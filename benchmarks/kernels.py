@@ -37,13 +37,13 @@ from benchmarks.cases import (
     recall_calls,
     training_calls,
 )
+from pmrl.data.threads import threads
 from pmrl.experiments.memory import keep_freed_memory
 from pmrl.experiments.stopwatch import median_seconds, peak_bytes
 from pmrl.experiments.writing import processor
 from pmrl.files import replacing
 from pmrl.objective import Pmrl
 from pmrl.reporting import style
-from pmrl.threads import threads
 
 SCALES = {
     "batch": [Shape(batch=batch) for batch in (32, 64, 128, 256, 512, 1024)],

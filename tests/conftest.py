@@ -9,8 +9,8 @@ from example_data import synthetic_dataset
 from pmrl import provenance
 from pmrl.data.dataset import Dataset
 from pmrl.data.store import save
+from pmrl.data.threads import threads
 from pmrl.discovery import ROOT
-from pmrl.threads import threads
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pmrl.data.threads import threads
 from pmrl.progress import progress
-from pmrl.threads import threads
 
 if TYPE_CHECKING:
     from efficientnet_lite_pytorch import EfficientNet

@@ -4,76 +4,26 @@ See docs/adding_a_dataset.md.
 """
 
 import sys
-import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pandas as pd
 
-from pmrl.data import learnability, own_items, store
+from pmrl.data import learnability, store
 from pmrl.data.arrays import cut, real_tokens, varying_columns, zero_where_absent
 from pmrl.data.checks import check_lengths, view_problem
 from pmrl.data.dataset import Card, Dataset, Modality
 from pmrl.data.media import raw
+from pmrl.data.media.keys import COLUMN, is_raw
 from pmrl.data.notes import notes
-from pmrl.data.own_items import Items, beside, files_of_items, read_items
+from pmrl.data.own_card import ZEROS, read_card, view_name
+from pmrl.data.own_items import Items, beside, read_items
 from pmrl.data.pictures import is_png
 from pmrl.data.readers import Features, read_features
-from pmrl.discovery import OWN_DATA, built_in_data_sets
 from pmrl.errors import UserError
-from pmrl.files import read_yaml
-from pmrl.records import KINDS, MEASUREMENT, OTHERS, PRETRAIN, SPLITS, TRAIN
-
-ZEROS = "zeros"
-_NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
-_TEXT = {"type": "string", "minLength": 1}
-_MODALITY = {
-    "type": "object",
-    "additionalProperties": False,
-    "anyOf": [{"required": [key]} for key in ("file", raw.FROM, raw.COLUMN)],
-    "properties": {
-        "file": _TEXT,
-        **raw.KEYS,
-        "description": _TEXT,
-        "encoder": _TEXT,
-        "kind": {"enum": list(KINDS)},
-        "view": _TEXT,
-        "tokens": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2},
-        "gaps": {"type": "boolean"},
-        "absent": {"anyOf": [{"const": ZEROS}, {"type": "number"}]},
-        "padding": {"const": ZEROS},
-        "noise": {"type": "number", "minimum": 0},
-    },
-}
-# The placeholder of the item's id in the file name of a view.
-ID = "{id}"
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["name", "anchor", "items", "modalities"],
-    "properties": {
-        "name": _NAME,
-        "title": _TEXT,
-        "anchor": _TEXT,
-        "items": {"anyOf": [_TEXT, own_items.LAYOUT]},
-        "captions": {"anyOf": [_TEXT, own_items.CAPTIONS]},
-        # Tables of results write "others" for all modalities but the anchor.
-        "modalities": {
-            "type": "object",
-            "minProperties": 2,
-            "propertyNames": {**_NAME, "not": {"const": OTHERS}},
-            "additionalProperties": _MODALITY,
-        },
-        "origin": _TEXT,
-        "license": _TEXT,
-        "citation": _TEXT,
-        "split_rule": _TEXT,
-        "flaws": {"type": "array", "items": _TEXT},
-    },
-}
+from pmrl.records import MEASUREMENT, PRETRAIN, SPLITS, TRAIN
 
 
 def read(path: Path, cache: Path | None = None) -> Dataset:
@@ -128,7 +78,7 @@ class _Part:
 def _part(path: Path, card: dict[str, Any], name: str, items: Items, cache: Path | None) -> _Part:
     """A modality as its card says: features of a file, or what an encoder makes of raw media."""
     entry = card["modalities"][name]
-    if raw.is_raw(entry):
+    if is_raw(entry):
         if cache is None:
             raise UserError(
                 f"{path}: modality {name!r} is made from media; `pmrl prepare {card['name']}` encodes them."
@@ -153,6 +103,8 @@ def _encoded(path: Path, card: dict[str, Any], name: str, items: Items, cache: P
     entry, modality = card["modalities"][name], _raw(path, card, name, items)
     features = modality.encode(cache, cache / card["name"] / name)
     kept = varying_columns(features.pooled, features.present)
+    if not kept.any():
+        raise UserError(f"{path}: {name!r}: all {features.present.sum()} items that have it are equal; remove it.")
     described = raw.described(modality.signals.sampling, entry["kind"])
     reads = ", ".join(filter(None, [modality.encoder(cache).description, described]))
     about = Modality(entry.get("description", name), reads, kind=entry["kind"], noise=entry.get("noise", 0.0))
@@ -165,7 +117,7 @@ def _encoded(path: Path, card: dict[str, Any], name: str, items: Items, cache: P
         {},
         f"{path}: modality {name!r}",
     )
-    clip = np.arange(len(items.table)) if raw.COLUMN in entry else items.clip
+    clip = np.arange(len(items.table)) if COLUMN in entry else items.clip
     return _of_items(part, features.views, clip, items)
 
 
@@ -185,7 +137,7 @@ def _of_items(part: _Part, views: dict[int, bytes | str], clip: np.ndarray, item
 def _raw(path: Path, card: dict[str, Any], name: str, items: Items) -> raw.Raw:
     """A modality that is made from raw media."""
     entry = card["modalities"][name]
-    ids = items.table["id"] if raw.COLUMN in entry else items.spelled
+    ids = items.table["id"] if COLUMN in entry else items.spelled
     return raw.Raw.of(name, entry, path.parent, list(ids), items.texts)
 
 
@@ -211,7 +163,7 @@ def check(path: Path, batch_size: int) -> str:
         UserError: see `read`.
     """
     about = read_card(path)
-    if any(raw.is_raw(entry) for entry in about["modalities"].values()):
+    if any(is_raw(entry) for entry in about["modalities"].values()):
         return _check_media(Path(path), about)
     dataset = read(Path(path))
     items, card = dataset.items, dataset.card
@@ -245,7 +197,7 @@ def _check_media(path: Path, card: dict[str, Any]) -> str:
     counts = ", ".join(f"{split} {(items.table['split'] == split).sum()}" for split in SPLITS)
     lines = [f"{card['name']}: {card.get('title', card['name'])}", f"{_size(items.table)}: {counts}"]
     for name, entry in card["modalities"].items():
-        if raw.is_raw(entry):
+        if is_raw(entry):
             lines += ["", *_raw(path, card, name, items).found(path.parent)]
         else:
             lines += ["", f"{name}: features in {entry['file']}, which `pmrl prepare {card['name']}` checks"]
@@ -273,68 +225,13 @@ def _small_splits(dataset: Dataset, batch_size: int) -> list[str]:
     ]
 
 
-def inputs(path: Path) -> list[Path]:
-    """The card and all files that it names, including the views that exist.
-
-    Raises:
-        UserError: the card is not valid, or a file that it names is missing.
-    """
-    card = read_card(path)
-    named = [*files_of_items(card), *(entry["file"] for entry in card["modalities"].values() if "file" in entry)]
-    patterns = [entry[key] for entry in card["modalities"].values() for key in ("view", raw.FROM) if key in entry]
-    if patterns:
-        items = read_items(path, card)
-        views = [_view_name(path, pattern, items, row) for pattern in patterns for row in range(len(items.clips))]
-        named += [name for name in views if (Path(path).parent / name).is_file()]
-    return [Path(path), *(beside(path, name) for name in named)]
-
-
-def name_of(path: Path) -> str:
-    """The name of the data set that a card describes."""
-    return read_card(path)["name"]
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """The content of a card, checked against the schema.
-
-    Raises:
-        UserError: the card is missing, is not YAML, or has an unexpected or repeated key, or an unexpected value.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such card.")
-    card = read_yaml(path)
-    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(SCHEMA).iter_errors(card))
-    if problem is not None:
-        place = ".".join(map(str, problem.absolute_path)) or "the card"
-        raise UserError(f"{path}: {place}: {problem.message}. See docs/adding_a_dataset.md for all keys.")
-    if card["name"] in built_in_data_sets():
-        raise UserError(f"{path}: name: {card['name']!r} is a built-in data set; choose another name.")
-    if path.parent.parent.name == OWN_DATA.name and path.parent.name != card["name"]:
-        raise UserError(f"{path}: name: found {card['name']!r}, expected the folder's name {path.parent.name!r}.")
-    if card["anchor"] not in card["modalities"]:
-        raise UserError(
-            f"{path}: anchor: {card['anchor']!r} is not a modality; choose one of {', '.join(card['modalities'])}."
-        )
-    for name, entry in card["modalities"].items():
-        if raw.is_raw(entry) and raw.problem(name, entry):
-            raise UserError(f"{path}: {raw.problem(name, entry)}. See docs/adding_a_dataset.md for all keys.")
-        pattern = entry.get("view", f"{ID}.txt")
-        if ID not in pattern or Path(pattern).suffix not in (".png", ".txt"):
-            raise UserError(
-                f"{path}: modalities.{name}.view: found {pattern!r}, expected the name of a .png or .txt file with "
-                f"{ID} where the item's id stands, such as photos/{ID}.png."
-            )
-    return card
-
-
 def _view(card: Path, pattern: str, items: Items, row: int) -> bytes | str:
     """The picture or text that shows one item.
 
     Raises:
         UserError: the file is missing, lies outside the card's folder, or holds something else.
     """
-    path = beside(card, _view_name(card, pattern, items, row))
+    path = beside(card, view_name(card, pattern, items, row))
     content: bytes | str = path.read_bytes()
     if path.suffix == ".txt":
         try:
@@ -347,13 +244,6 @@ def _view(card: Path, pattern: str, items: Items, row: int) -> bytes | str:
     if problem:
         raise UserError(f"{path}: {problem}.")
     return content
-
-
-def _view_name(card: Path, pattern: str, items: Items, row: int) -> str:
-    """The file that shows one item; its name may have the id as tidied, as written, or with decomposed letters."""
-    key = items.clips[row]
-    names = [pattern.replace(ID, form) for form in (key, items.spelled[row], unicodedata.normalize("NFD", key))]
-    return next((name for name in names if (Path(card).parent / name).is_file()), names[0])
 
 
 def _without_fillers(path: Path, given: Features, entry: dict[str, Any]) -> Features:

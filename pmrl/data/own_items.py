@@ -10,7 +10,7 @@ import pandas as pd
 
 from pmrl.data.checks import check_given, check_items, given_columns
 from pmrl.data.media import layouts
-from pmrl.data.media.raw import COLUMN
+from pmrl.data.media.keys import COLUMN
 from pmrl.data.readers import tidy_ids
 from pmrl.data.splits import FRACTIONS, split_by_group
 from pmrl.data.tables import read_texts, tidy

@@ -127,12 +127,12 @@ def card_path(name: str | Path) -> Path | None:
 def _find(name: str | Path, folder: Path | None) -> _Source:
     card = card_path(name)
     if card is not None:
-        from pmrl.data import own
+        from pmrl.data import own_card
 
         if folder is not None:
             raise UserError(f"{name}: the files of your own data set are beside its card; it takes no folder.")
-        files = own.inputs(card)
-        return _Source(own.name_of(card), "own", {}, files, lambda cache: own.build(card, cache.parent / MEDIA_CACHE))
+        files = own_card.inputs(card)
+        return _Source(own_card.name_of(card), "own", {}, files, partial(_build_own, card))
     module = _module(name)
     versions = {package: _version(package) for package in module.PACKAGES}
     build, files = module.build, []
@@ -141,6 +141,12 @@ def _find(name: str | Path, folder: Path | None) -> _Source:
     elif folder is not None:
         raise UserError(f"{name}: this data set comes from packages; it takes no folder.")
     return _Source(str(name), str(name), versions, files, lambda cache: _checked(build(cache)))
+
+
+def _build_own(card: Path, cache: Path) -> Dataset:
+    """The user's own data set; like a source, what builds it is loaded only here."""
+    dataset: Dataset = importlib.import_module("pmrl.data.own").build(card, cache.parent / MEDIA_CACHE)
+    return dataset
 
 
 def _checked(dataset: Dataset) -> Dataset:

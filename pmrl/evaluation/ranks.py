@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from pmrl.data.threads import threads
 from pmrl.errors import ArgumentError
 from pmrl.losses.spectral import widen
 from pmrl.progress import progress
-from pmrl.threads import threads
 
 # Blocks of scores of about this size stay in a processor's cache.
 _CACHE_BYTES = 1 << 22

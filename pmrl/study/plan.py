@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,13 @@ def tuned_file(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
     Raises:
         UserError: an entry is no mapping; the message names the file and the entry.
     """
+    state = Path(path).stat() if Path(path).is_file() else None
+    return _tuned_file(path, state and (state.st_mtime_ns, state.st_size))
+
+
+@functools.lru_cache(maxsize=4)
+def _tuned_file(path: Path, _: object) -> dict[str, dict[str, dict[str, Any]]]:
+    """As :func:`tuned_file`; read once in the state that the file is in, as every run of a study asks for it."""
 
     def mapping(content: Any, place: str, depth: int) -> dict[str, Any]:
         if content is None:

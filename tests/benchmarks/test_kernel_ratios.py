@@ -6,10 +6,10 @@ from vector_examples import unit_vectors
 
 from benchmarks import cases, direct
 from pmrl import spectrum
+from pmrl.data.threads import threads
 from pmrl.evaluation.ranks import ranks, recall
 from pmrl.experiments import stopwatch as measure
 from pmrl.losses import alignment_loss, volume
-from pmrl.threads import threads
 
 pytestmark = pytest.mark.timing
 

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from pmrl import cli, discovery
-from pmrl.data import store
+from pmrl.data import own_card, store
+from pmrl.data.media import layouts
+from pmrl.data.media.encoders.named import PACKAGED
 from pmrl.data.sources import emoji, kanji, molecules
 from pmrl.records import KINDS
 from pmrl.study.config import default_batch_size
@@ -22,7 +25,7 @@ def blocks(language):
 
 def test_the_example_works_word_for_word(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (code,), (card,), (command,), (report,) = blocks("python"), blocks("yaml"), blocks("sh"), blocks("text")
+    (code,), (card, *_), (command,), (report,) = (blocks(language) for language in ("python", "yaml", "sh", "text"))
     subprocess.run([sys.executable, "-c", code], check=True)
     Path("datasets/birds/card.yaml").write_text(card, encoding="utf-8")
 
@@ -50,13 +53,24 @@ def test_the_page_tells_the_default_batch_size():
 
 
 def test_every_key_of_the_card_is_explained():
-    from pmrl.data.own import _MODALITY, SCHEMA
+    from pmrl.data.own_card import _MODALITY, SCHEMA
 
     page = PAGE.read_text(encoding="utf-8")
     for key in [*SCHEMA["properties"], *_MODALITY["properties"]]:
         assert f"`{key}`" in page
     for kind in KINDS:
         assert f"`{kind}`" in page
+
+
+def test_the_cards_of_clips_are_valid_and_every_encoder_and_layout_is_named(tmp_path):
+    _, clips, annotation = map(yaml.safe_load, blocks("yaml"))
+    path = tmp_path / "datasets" / "cooking" / "card.yaml"
+    path.parent.mkdir(parents=True)
+    for content in (clips, {key: value for key, value in clips.items() if key != "captions"} | annotation):
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        assert own_card.read_card(path)["items"] == content["items"]
+    page = PAGE.read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in [*PACKAGED, *layouts.READERS])
 
 
 def test_the_counts_on_the_page_are_those_of_the_data():

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
 from pmrl import cli
-from pmrl.data import own, registry, store
+from pmrl.data import own, own_card, registry, store
 from pmrl.errors import UserError
 from pmrl.files import read_yaml
 from pmrl.method.networks import Standardize
@@ -325,7 +325,7 @@ def test_a_view_is_found_whatever_the_unicode_form_of_its_name(folder):
     for key in spelled["id"]:
         (folder / "texts" / f"{key}.txt").write_text("a sound", encoding="utf-8")
     assert len(own.read(path).views["sound"]) == COUNT
-    assert len(own.inputs(path)) == COUNT + 4
+    assert len(own_card.inputs(path)) == COUNT + 4
 
 
 @pytest.mark.parametrize(("first", "second"), [("a", "a "), ("caf\u00e9", "cafe\u0301"), ("a b", "a  b")])

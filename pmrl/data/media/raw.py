@@ -1,7 +1,4 @@
-"""Modalities whose card names raw media: a file for each item, or a text of each.
-
-See docs/adding_a_dataset.md for the keys.
-"""
+"""Modalities that are made from raw media: their signals, features, and a report of what cannot be read."""
 
 from __future__ import annotations
 
@@ -16,59 +13,17 @@ from typing import Any
 import numpy as np
 
 from pmrl.data.media import decode, shards
-from pmrl.data.media.encoders.named import DEFAULTS, Encoder, encoder
+from pmrl.data.media.encoders.base import Encoder
+from pmrl.data.media.encoders.named import DEFAULTS, encoder
+from pmrl.data.media.keys import ABSENT, COLUMN, FROM, ID, OF_KIND, REFUSE
 from pmrl.data.media.shards import Features
 from pmrl.data.media.signals import Sampling, Signals
 from pmrl.errors import UserError
 from pmrl.files import replacing
 from pmrl.progress import progress
-from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO
+from pmrl.records import AUDIO, TEXT, VIDEO
 
-ID = "{id}"  # stands for the item's id in the name of a file
-ABSENT, REFUSE = "absent", "refuse"
-FROM, COLUMN = "from", "column"
-KEYS: dict[str, Any] = {
-    FROM: {"type": "string", "minLength": 1},
-    COLUMN: {"type": "string", "minLength": 1},
-    "frames": {"type": "integer", "minimum": 1, "maximum": 256},
-    "frame_rate": {"type": "number", "exclusiveMinimum": 0},
-    "size": {"type": ["integer", "null"], "minimum": 1},
-    "seconds": {"type": "number", "exclusiveMinimum": 0},
-    "windows": {"type": "integer", "minimum": 1, "maximum": 64},
-    "channels": {"enum": [1, 2]},
-    "batch": {"type": "integer", "minimum": 1},
-    "unreadable": {"enum": [ABSENT, REFUSE]},
-}
-OF_KIND = {
-    VIDEO: {"frames", "frame_rate", "size"},
-    PICTURE: {"size"},
-    AUDIO: {"seconds", "windows", "channels"},
-    TEXT: set(),
-}
 PROBLEMS = "unreadable.csv"
-
-
-def is_raw(entry: dict[str, Any]) -> bool:
-    """Whether a modality of a card names raw media."""
-    return FROM in entry or COLUMN in entry
-
-
-def problem(name: str, entry: dict[str, Any]) -> str:
-    """What is wrong with a modality of a card that names raw media; empty if nothing."""
-    kind = entry.get("kind")
-    if kind not in DEFAULTS:
-        return f"modalities.{name}.kind: found {kind!r}, expected {', '.join(DEFAULTS)}, since it is made from media"
-    if "file" in entry or (FROM in entry) == (COLUMN in entry):
-        return f"modalities.{name}: expected one of `file`, `{FROM}` and `{COLUMN}`"
-    if COLUMN in entry and kind != TEXT:
-        return f"modalities.{name}.{COLUMN}: a column holds texts; found kind {kind!r}"
-    if FROM in entry and ID not in entry[FROM]:
-        return f"modalities.{name}.{FROM}: found {entry[FROM]!r}, expected a file name with {ID} for the item's id"
-    known = {key for keys in OF_KIND.values() for key in keys}
-    foreign = sorted((known & entry.keys()) - OF_KIND[kind])
-    if foreign:
-        return f"modalities.{name}.{foreign[0]}: has no meaning for kind {kind!r}; remove it"
-    return ""
 
 
 @dataclass(frozen=True)

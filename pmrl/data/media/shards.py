@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from pmrl import provenance
 from pmrl.data.media.decode import Unreadable
-from pmrl.data.media.encoders.named import Encoder
+from pmrl.data.media.encoders.base import Encoder
 from pmrl.data.media.signals import Signal, Signals
 from pmrl.files import replacing
 from pmrl.progress import progress

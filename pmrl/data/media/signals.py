@@ -12,7 +12,7 @@ import numpy as np
 from pmrl.data.encoders import log_mel
 from pmrl.data.media import decode
 from pmrl.data.media.decode import Unreadable
-from pmrl.data.media.encoders.named import Encoder
+from pmrl.data.media.encoders.base import Encoder
 from pmrl.data.media.frames import fitted
 from pmrl.data.pictures import png, spectrogram
 from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO

@@ -1,7 +1,7 @@
 """A results folder as the pages of the site see it: its tables, its runs, and the files that pages write."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -198,10 +198,14 @@ def _typical(frame: pd.DataFrame, folder: str) -> float:
 
 
 def thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """The rows of at most POINTS steps, evenly spread, with the first and the last."""
-    steps = sorted(curve["step"].unique())
-    kept = {steps[round(place * (len(steps) - 1) / (POINTS - 1))] for place in range(POINTS)} if steps else set()
-    return curve[curve["step"].isin(kept)]
+    """The rows of some steps, see `kept_steps`."""
+    return curve[curve["step"].isin(kept_steps(set(curve["step"])))]
+
+
+def kept_steps(steps: Collection[int]) -> set[int]:
+    """At most POINTS of the steps, evenly spread, with the first and the last."""
+    ordered = sorted(steps)
+    return {ordered[round(place * (len(ordered) - 1) / (POINTS - 1))] for place in range(POINTS)} if ordered else set()
 
 
 def each(shown: Shown, parts: list[Callable[[Shown], str]]) -> Iterator[str]:

@@ -53,6 +53,8 @@ def write_site(folders: Sequence[Path], output: Path, study: Mapping[str, Any], 
         build.run(pages, site, navigation)
         shutil.copytree(files, site, dirs_exist_ok=True)
         (site / "assets" / "vega.js").write_text(charts.runtime(), encoding="utf-8")
+        for file in site.rglob("*.map"):  # of the theme's scripts, for those who change them
+            file.unlink()
         _replace(site, output)
     return output / "index.html"
 

@@ -1,4 +1,4 @@
-"""Decoding gives what the test wrote into a file, at the right times, and names what is wrong with one that is damaged."""
+"""Decoding gives what the test wrote into a file, at the right times, and names what is wrong with a damaged one."""
 
 import io
 import struct

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pmrl.data.media.encoders.named import FOLDER, Encoded, Encoder, channel_by_channel, frame_by_frame
+from pmrl.data.media.encoders.base import Encoded, Encoder, channel_by_channel, frame_by_frame
 from pmrl.data.media.frames import fitted
 from pmrl.errors import UserError
 from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO
@@ -22,6 +22,7 @@ from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO
 if TYPE_CHECKING:
     import torch
 
+FOLDER = "transformers:"  # begins the name of an encoder that is a folder
 TOKENS = 8
 BATCH = 16
 CLIPS = {"videomae": 16, "xclip": 8, "vjepa2": 64, "timesformer": 8, "vivit": 32}  # models of clips: frames by default

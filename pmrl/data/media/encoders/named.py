@@ -1,8 +1,4 @@
-"""Encoders by name: those whose weights packages carry, and any model of transformers in a local folder.
-
-An encoder reads one kind of signal. Frames are uint8 (frames, height, width, 3), pictures uint8 (height, width, 3), a
-sound is float32 (samples, channels) at the encoder's rate, a text is a string.
-"""
+"""Encoders by name: those whose weights packages carry, and any model of transformers in a local folder."""
 
 from __future__ import annotations
 
@@ -12,34 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from pmrl.data.media.encoders.base import Encoded, Encoder, channel_by_channel, frame_by_frame
+from pmrl.data.media.encoders.local import FOLDER, from_folder
 from pmrl.errors import UserError
 from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO
-
-Encoded = tuple[np.ndarray, np.ndarray]
-FOLDER = "transformers:"  # begins the name of an encoder that is a folder
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """What turns signals into features.
-
-    Attributes:
-        name: as a card gives it.
-        description: for tables.
-        encode: a batch of signals to float32 (signals, dimension) and float16 (signals, tokens, width).
-        rate: samples per second of the sound that it reads.
-        frames: how many frames it reads at once; 0 for any number.
-        packages: that its result depends on.
-    """
-
-    name: str
-    description: str
-    encode: Callable[[Sequence[Any]], Encoded]
-    rate: int = 0
-    frames: int = 0
-    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +55,6 @@ def encoder(name: str, kind: str, cache: Path, device: str = "cpu") -> Encoder:
         UserError: there is no such encoder, it reads another kind, or the folder has no usable model.
     """
     if name.startswith(FOLDER):
-        from pmrl.data.media.encoders.local import from_folder
-
         return from_folder(Path(name.removeprefix(FOLDER)), kind, device)
     packaged = PACKAGED.get(name)
     if packaged is None or kind not in packaged.kinds:
@@ -115,20 +85,3 @@ def _reading(
         extra = {"cache": cache} if packaged.function == "encode_sounds" else {}
         return lambda sounds: channel_by_channel(sounds, lambda waves: function(waves, packaged.rate, **extra))
     return function
-
-
-def frame_by_frame(videos: Sequence[np.ndarray], encode: Callable[[list[np.ndarray]], np.ndarray]) -> Encoded:
-    """Videos by an encoder of pictures: pooled is the mean over the frames, which are the tokens; zeros follow them."""
-    frames = encode([frame for video in videos for frame in video])
-    counts = [len(video) for video in videos]
-    tokens = np.zeros((len(videos), max(counts), frames.shape[1]), dtype=np.float32)
-    for row, of_video in enumerate(np.split(frames, np.cumsum(counts)[:-1])):
-        tokens[row, : len(of_video)] = of_video
-    return tokens.sum(axis=1) / np.array(counts, dtype=np.float32)[:, np.newaxis], tokens.astype(np.float16)
-
-
-def channel_by_channel(sounds: Sequence[np.ndarray], encode: Callable[[list[np.ndarray]], Encoded]) -> Encoded:
-    """Sounds (samples, channels) by an encoder of mono sounds: the features of both channels side by side."""
-    sides = [encode([sound[:, side] for sound in sounds]) for side in range(sounds[0].shape[1])]
-    pooled, tokens = zip(*sides, strict=True)
-    return np.concatenate(pooled, axis=1), np.concatenate(tokens, axis=2)

@@ -13,8 +13,8 @@ from zipfile import ZipFile
 import numpy as np
 
 from pmrl.data.packages import wheel
+from pmrl.data.threads import threads
 from pmrl.progress import progress
-from pmrl.threads import threads
 
 if TYPE_CHECKING:
     from torch import nn

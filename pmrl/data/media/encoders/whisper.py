@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from pmrl.data.media.encoders.weights import Weights
+from pmrl.data.threads import threads
 from pmrl.errors import UserError
 from pmrl.progress import progress
-from pmrl.threads import threads
 
 if TYPE_CHECKING:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder

@@ -41,20 +41,18 @@ def of_dataset(shown: Shown, dataset: str, examples: pd.DataFrame) -> dict:
     pairs: dict[str, list[dict]] = {}
     wanted: dict[str, set[str]] = {}
     for (query, gallery), part in examples.groupby(["query", "gallery"], sort=False):
-        answered = []
-        for item in list(dict.fromkeys(part["item"]))[:QUERIES]:
-            own = part[part["item"].eq(item)].sort_values("rank")
-            methods = {
-                shown.label(name): [
-                    (row.retrieved, bool(row.correct)) for row in own[own["method"].eq(name)].itertuples()
-                ]
-                for name in shown.results.methods
-                if own["method"].eq(name).any()
-            }
-            answered.append({"item": item, "methods": methods})
-            wanted.setdefault(query, set()).add(item)
-            wanted.setdefault(gallery, set()).update(own["retrieved"])
-        pairs[f"{query} → {gallery}"] = answered
+        chosen = dict.fromkeys(list(dict.fromkeys(part["item"]))[:QUERIES])
+        answers: dict[str, dict[str, list]] = {item: {} for item in chosen}
+        ranked = part[part["item"].isin(chosen)].sort_values("rank")
+        for item, method, found, correct in ranked[["item", "method", "retrieved", "correct"]].to_numpy():
+            answers[item].setdefault(method, []).append((found, bool(correct)))
+        labels = {name: shown.label(name) for name in shown.results.methods}
+        pairs[f"{query} → {gallery}"] = [
+            {"item": item, "methods": {label: own[name] for name, label in labels.items() if name in own}}
+            for item, own in answers.items()
+        ]
+        wanted.setdefault(query, set()).update(chosen)
+        wanted.setdefault(gallery, set()).update(ranked["retrieved"])
     best = max(pairs, key=lambda name: _found(pairs[name]), default="")
     try:
         shown_items = media.items(shown, dataset, {name: sorted(ids) for name, ids in wanted.items()})

@@ -10,7 +10,7 @@ import pandas as pd
 from pmrl.records import FOUNDATION, STAGES
 from pmrl.reporting.site import charts, html
 from pmrl.reporting.site.commands import run_command
-from pmrl.reporting.site.shown import Run, Shown, each, thinned
+from pmrl.reporting.site.shown import Run, Shown, each, kept_steps
 from pmrl.study.belonging import digest
 
 TITLE = "Runs"
@@ -92,11 +92,19 @@ def described(shown: Shown, run: Run, curves: pd.DataFrame | None) -> dict:
         ("versions", ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())),
         ("parameters", ", ".join(f"{name} {number:,}" for name, number in about.get("parameters", {}).items())),
     ]
-    rows = []
-    if curves is not None:
-        for (quantity, stage), part in curves.groupby(["quantity", "stage"], sort=False):
-            rows += [[quantity, stage, row.step, float(f"{row.value:.5g}")] for row in thinned(part).itertuples()]
-    return {"facts": facts, "settings": origin["settings"], "curves": rows}
+    return {"facts": facts, "settings": origin["settings"], "curves": [] if curves is None else points(curves)}
+
+
+def points(curves: pd.DataFrame) -> list[list[Any]]:
+    """The curves of a run as [quantity, stage, step, value], each at a few of its steps."""
+    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for quantity, stage, step, value in curves[["quantity", "stage", "step", "value"]].to_numpy():
+        found.setdefault((quantity, stage), []).append((step, value))
+    rows: list[list[Any]] = []
+    for (quantity, stage), curve in found.items():
+        kept = kept_steps({step for step, _ in curve})
+        rows += [[quantity, stage, step, float(f"{value:.5g}")] for step, value in curve if step in kept]
+    return rows
 
 
 def curve() -> charts.Chart:
