@@ -18,7 +18,7 @@ from pmrl.data import encoders, learnability, speech, store
 from pmrl.data.dataset import Dataset
 from pmrl.data.freedoom import files
 from pmrl.data.freedoom.engine import RATE
-from pmrl.data.freedoom.reading import read_sound
+from pmrl.data.media.decode import read_sound
 from pmrl.data.media.encoders import multilingual_e5, sound_effects, use_multilingual, whisper
 from pmrl.data.registry import PACKAGE_CACHE
 from pmrl.data.sources import emoji, freedoom, polyglot
@@ -81,7 +81,9 @@ def of_freedoom(root: Path) -> Iterator[Comparison]:
     for modality in ("text", "subtitle"):
         yield Comparison("freedoom", (modality,), modality, _of_texts(root / "freedoom", TEXTS))
     folder = root / PACKAGE_CACHE / "freedoom"
-    sounds = [read_sound(folder / files.SOUNDS.format(id=key)) for key in freedoom.read_table(folder)["id"]]
+    sounds = [
+        read_sound(folder / files.SOUNDS.format(id=key), RATE, channels=2) for key in freedoom.read_table(folder)["id"]
+    ]
     mono = [sound.mean(axis=1) for sound in sounds]
     effects = {"sound effects": lambda waves, rate: sound_effects.encode_sounds(waves, rate, root / PACKAGE_CACHE)[0]}
     stereo = {"log-mel of both channels": lambda modality: freedoom.encode_stereo(sounds)[0]}

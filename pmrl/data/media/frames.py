@@ -1,4 +1,4 @@
-"""Pictures of one size."""
+"""Pictures in other sizes."""
 
 import numpy as np
 
@@ -18,3 +18,11 @@ def fitted(picture: np.ndarray, size: int) -> np.ndarray:
     scaled = Image.fromarray(picture).resize((wide, high), Image.Resampling.BICUBIC, reducing_gap=3)
     left, top = (wide - size) // 2, (high - size) // 2
     return np.asarray(scaled.crop((left, top, left + size, top + size)))
+
+
+def thumbnail(picture: np.ndarray, height: int) -> np.ndarray:
+    """A picture scaled to a height in pixels, with its proportions."""
+    from PIL import Image
+
+    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3))

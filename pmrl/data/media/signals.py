@@ -13,11 +13,11 @@ from pmrl.data.encoders import log_mel
 from pmrl.data.media import decode
 from pmrl.data.media.decode import Unreadable
 from pmrl.data.media.encoders.base import Encoder
-from pmrl.data.media.frames import fitted
+from pmrl.data.media.frames import fitted, thumbnail
 from pmrl.data.pictures import png, spectrogram
 from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO
 
-VIEW = 96  # pixels of the shorter side of what figures show
+VIEW = 72  # pixels, the height of what figures show
 SHOWN_FRAMES = 4
 SHORTEST = 0.05  # seconds of sound; what is shorter holds nothing that an encoder could read
 
@@ -121,7 +121,7 @@ def _text(source: Path | str) -> Signal:
 
 def _picture(path: Path, sampling: Sampling, _: Encoder) -> Signal:
     pixels = decode.read_picture(path)
-    return Signal([pixels if sampling.size is None else fitted(pixels, sampling.size)], png(fitted(pixels, VIEW)))
+    return Signal([pixels if sampling.size is None else fitted(pixels, sampling.size)], png(thumbnail(pixels, VIEW)))
 
 
 def _video(path: Path, sampling: Sampling, encoder: Encoder) -> Signal:
@@ -134,7 +134,7 @@ def _video(path: Path, sampling: Sampling, encoder: Encoder) -> Signal:
         times = [(place + 0.5) / sampling.frame_rate for place in range(count)] if seconds else 1
     frames = decode.read_frames(path, times)
     shown = frames[:: max(1, len(frames) // SHOWN_FRAMES)][:SHOWN_FRAMES]
-    view = png(np.concatenate([fitted(frame, VIEW) for frame in shown], axis=1))
+    view = png(np.concatenate([thumbnail(frame, VIEW) for frame in shown], axis=1))
     if sampling.size is not None:
         frames = np.stack([fitted(frame, sampling.size) for frame in frames])
     return Signal([frames], view, seconds)

@@ -4,6 +4,7 @@ A seeded, scripted player records them on the 68 maps (`pmrl.data.freedoom`). Th
 and csv, and read from these as anybody's clips would be.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,15 @@ from pmrl.data.encoders import (
     encode_pictures,
     encode_speech,
     encode_texts,
-    log_mel,
 )
 from pmrl.data.freedoom import engine, files
 from pmrl.data.freedoom.features import depth_grid, motion_and_state
-from pmrl.data.freedoom.reading import read_frames, read_sound
-from pmrl.data.pictures import png, spectrogram
+from pmrl.data.media import shards
+from pmrl.data.media.decode import read_frames, read_sound
+from pmrl.data.media.encoders.base import Encoder, channel_by_channel, frame_by_frame
+from pmrl.data.media.encoders.named import encoder
+from pmrl.data.media.signals import Sampling, Signals
+from pmrl.data.pictures import png
 from pmrl.data.splits import split_by_group
 from pmrl.progress import progress
 from pmrl.records import AUDIO, TEST, TEXT, VIDEO
@@ -44,6 +48,7 @@ PACKAGES = (
 FRAMES = 4  # of each clip, evenly over its length
 VIDEO_ENCODER = "EfficientNet-lite0 (ImageNet), mean over four frames; tokens: the frames"
 SOUND_ENCODER = f"both channels: {SPEECH_ENCODER}"
+PATTERNS = {"video": files.VIDEOS, "sound": files.SOUNDS, "depth": files.DEPTHS}
 absence = engine.absence
 
 
@@ -51,35 +56,55 @@ def build(cache: Path) -> Dataset:
     """Play all clips unless they are there, and encode them.
 
     Args:
-        cache: where the files of the clips are kept.
+        cache: where the files of the clips are kept, and the features of what is encoded.
 
     Raises:
         UserError: the engine does not run here, or its sound is silent.
     """
     folder = files.kept(cache)
     table = read_table(folder)
-    videos = [frames_of(folder, key) for key in progress(table["id"], "videos read")]
-    sounds = [read_sound(folder / files.SOUNDS.format(id=key)) for key in progress(table["id"], "sounds read")]
-    present = dict.fromkeys(CARD.modalities, np.ones(len(table), dtype=bool))
-    present["subtitle"] = (table["subtitle"] != "").to_numpy()
-    encoded = {
-        "video": encode_videos(videos),
-        "sound": encode_stereo(sounds),
-        "depth": encode_depth(folder, table),
-        "text": encode_texts(list(table["caption"])),
-        "subtitle": encode_texts(list(table["subtitle"])),
-        "telemetry": encode_telemetry(folder, table),
+    read = {
+        name: shards.encode(signals, encoders(cache)[name], cache / "freedoom_features" / name, f"freedoom {name}")
+        for name, signals in signals_of(folder, table).items()
     }
+    measured = {"depth": encode_depth(folder, table), "telemetry": encode_telemetry(folder, table)}
+    encoded = {name: (features.pooled, features.tokens) for name, features in read.items()} | measured
+    every = np.ones(len(table), dtype=bool)
+    present = {name: read[name].present if name in read else every for name in CARD.modalities}
     return Dataset(
         card=CARD,
         items=table[["id", "group", "label", "split", "caption"]],
-        pooled={name: varying(pooled, present[name]) for name, (pooled, _) in encoded.items()},
-        tokens={name: tokens for name, (_, tokens) in encoded.items()},
+        pooled={name: varying(encoded[name][0], present[name]) for name in CARD.modalities},
+        tokens={name: encoded[name][1] for name in CARD.modalities},
         present=present,
-        views=views(folder, table, videos, sounds),
-        noisy=noisy(table, videos, sounds, {name: varying_columns(pooled) for name, (pooled, _) in encoded.items()}),
+        views=views(folder, table, read),
+        noisy=noisy(folder, table, {name: varying_columns(one.pooled, one.present) for name, one in read.items()}),
+        lengths={name: read[name].lengths for name in ("text", "subtitle")},
         class_names=encode_texts(sorted(set(table["label"]))),
     )
+
+
+def signals_of(folder: Path, table: pd.DataFrame) -> dict[str, Signals]:
+    """What encoders read: the files of video and sound, and the texts."""
+    paths = {name: [folder / pattern.format(id=key) for key in table["id"]] for name, pattern in PATTERNS.items()}
+    return {
+        "video": Signals(VIDEO, paths["video"], Sampling(frames=FRAMES, size=None)),
+        "sound": Signals(AUDIO, paths["sound"], Sampling(channels=2)),
+        "text": Signals(TEXT, list(table["caption"]), Sampling()),
+        "subtitle": Signals(TEXT, list(table["subtitle"]), Sampling()),
+    }
+
+
+def encoders(cache: Path) -> dict[str, Encoder]:
+    """The encoder of each modality that has one; sound is heard at the rate at which the game plays it."""
+    sound = Encoder("log_mel", SOUND_ENCODER, encode_stereo, rate=engine.RATE, packages=SPEECH_PACKAGES)
+    texts = encoder("minilm", TEXT, cache)
+    return {
+        "video": encoder("efficientnet_lite0", VIDEO, cache),
+        "sound": sound,
+        "text": texts,
+        "subtitle": texts,
+    }
 
 
 def read_table(folder: Path) -> pd.DataFrame:
@@ -89,29 +114,20 @@ def read_table(folder: Path) -> pd.DataFrame:
     return table
 
 
-def frames_of(folder: Path, key: str) -> np.ndarray:
-    """uint8 (FRAMES, height, width, 3) of a clip."""
-    return read_frames(folder / files.VIDEOS.format(id=key), FRAMES)
-
-
-def encode_videos(videos: list[np.ndarray]) -> Encoded:
-    """Frames by the encoder of pictures; pooled is their mean, and each frame is a token."""
-    pooled, _ = encode_pictures([frame for video in videos for frame in video], grid=(1, 1))
-    frames = pooled.reshape(len(videos), -1, pooled.shape[1])
-    return frames.mean(axis=1), frames.astype(np.float16)
-
-
-def encode_stereo(sounds: list[np.ndarray]) -> Encoded:
+def encode_stereo(sounds: Sequence[np.ndarray]) -> Encoded:
     """Both channels by the encoder of speech, side by side."""
-    channels = [encode_speech([sound[:, side] for sound in sounds], engine.RATE) for side in (0, 1)]
-    pooled, tokens = zip(*channels, strict=True)
-    return np.concatenate(pooled, axis=1), np.concatenate(tokens, axis=2)
+    return channel_by_channel(sounds, lambda waves: encode_speech(waves, engine.RATE))
+
+
+def encode_videos(videos: Sequence[np.ndarray]) -> Encoded:
+    """Frames by the encoder of pictures; pooled is their mean, and each frame is a token."""
+    return frame_by_frame(videos, lambda frames: encode_pictures(frames, grid=(1, 1))[0])
 
 
 def encode_depth(folder: Path, table: pd.DataFrame) -> Encoded:
     """The grid of distances in each frame, which is a token."""
     frames = [
-        depth_grid(read_frames(folder / files.DEPTHS.format(id=key), FRAMES)[..., 0])
+        depth_grid(read_frames(folder / PATTERNS["depth"].format(id=key), FRAMES)[..., 0])
         for key in progress(table["id"], "depth")
     ]
     return _in_a_row(np.stack(frames))
@@ -128,16 +144,17 @@ def _in_a_row(tokens: np.ndarray) -> Encoded:
     return tokens.reshape(len(tokens), -1), tokens
 
 
-def noisy(
-    table: pd.DataFrame, videos: list[np.ndarray], sounds: list[np.ndarray], columns: dict[str, np.ndarray]
-) -> list[NoisyFeatures]:
+def noisy(folder: Path, table: pd.DataFrame, columns: dict[str, np.ndarray]) -> list[NoisyFeatures]:
     """The test items with blurred frames, and with noise on the sound; ``columns`` as kept of each modality."""
-    test = np.flatnonzero(table["split"] == TEST)
-    frames = [frame for row in test for frame in videos[row]]
-    heard = {table["id"].iloc[row]: sounds[row] for row in test}
+    test = list(table.loc[table["split"].eq(TEST), "id"])
+    paths = {name: [folder / pattern.format(id=key) for key in test] for name, pattern in PATTERNS.items()}
+    frames = [frame for path in progress(paths["video"], "videos read") for frame in read_frames(path, FRAMES)]
+    sounds = [read_sound(path, engine.RATE, channels=2) for path in progress(paths["sound"], "sounds read")]
     return [
         *noise.blurred("video", frames, lambda blurred: encode_videos(_in_videos(blurred)), columns["video"]),
-        *noise.with_sound_noise(CARD.name, "sound", heard, encode_stereo, columns["sound"]),
+        *noise.with_sound_noise(
+            CARD.name, "sound", dict(zip(test, sounds, strict=True)), encode_stereo, columns["sound"]
+        ),
     ]
 
 
@@ -145,23 +162,16 @@ def _in_videos(frames: list[np.ndarray]) -> list[np.ndarray]:
     return [np.stack(frames[start : start + FRAMES]) for start in range(0, len(frames), FRAMES)]
 
 
-def views(
-    folder: Path, table: pd.DataFrame, videos: list[np.ndarray], sounds: list[np.ndarray]
-) -> dict[str, dict[str, bytes | str]]:
+def views(folder: Path, table: pd.DataFrame, read: dict[str, shards.Features]) -> dict[str, dict[str, bytes | str]]:
     """Views for figures: frames in a row, the spectrogram, the depth in the middle, texts, and what was measured."""
-    ids = table["id"]
-    by_modality = {
-        "video": [png(np.concatenate([*video], axis=1)[::2, ::2]) for video in progress(videos, "pictures")],
-        "sound": [spectrogram(log_mel(sound.mean(axis=1), engine.RATE)) for sound in progress(sounds, "spectrograms")],
-        "depth": [png(shown_depth(folder / files.DEPTHS.format(id=key))) for key in progress(ids, "depth pictures")],
-        "text": table["caption"],
-        "subtitle": table["subtitle"],
-        "telemetry": [in_words(pd.read_csv(folder / files.TELEMETRY.format(id=key))) for key in ids],
+    ids = list(table["id"])
+    depths = [folder / PATTERNS["depth"].format(id=key) for key in ids]
+    told = [in_words(pd.read_csv(folder / files.TELEMETRY.format(id=key))) for key in ids]
+    shown: dict[str, dict[str, bytes | str]] = {
+        "depth": dict(zip(ids, [png(shown_depth(path)) for path in progress(depths, "depth pictures")], strict=True)),
+        "telemetry": dict(zip(ids, told, strict=True)),
     }
-    return {
-        modality: {key: view for key, view in zip(ids, of_items, strict=True) if view}
-        for modality, of_items in by_modality.items()
-    }
+    return shown | {name: {ids[row]: view for row, view in one.views.items()} for name, one in read.items()}
 
 
 def shown_depth(path: Path) -> np.ndarray:
