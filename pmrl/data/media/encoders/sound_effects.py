@@ -3,6 +3,7 @@
 Weights: package aisfx, CC BY 4.0, read out of its wheel; it is not installed, since it asks for old versions of others.
 """
 
+import functools
 import io
 from collections.abc import Sequence
 from itertools import pairwise
@@ -84,6 +85,7 @@ def log_mel(wave: np.ndarray, rate: int) -> np.ndarray:
     return (np.log10(1e4 * power.T + 1) / LARGEST).astype(np.float32)
 
 
+@functools.cache
 def load(wheel_file: Path) -> "nn.Module":
     """The convolutions of the network with their weights: (batch, 1, frames, 96) to (batch, 512, frames / 8, 12)."""
     import torch

