@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from pmrl.data.encoders import log_mel
 from pmrl.data.media import decode
 from pmrl.data.media.decode import Unreadable
 from pmrl.data.media.encoders.base import Encoder
@@ -153,5 +152,27 @@ def _audio(path: Path, sampling: Sampling, encoder: Encoder) -> Signal:
         raise Unreadable(f"{path}: its sound is silent.")
     if max(len(window) for window in windows) < SHORTEST * encoder.rate:
         raise Unreadable(f"{path}: its sound is shorter than {SHORTEST} s.")
-    heard = np.concatenate(windows).mean(axis=1)
-    return Signal(windows, spectrogram(log_mel(heard, encoder.rate)), facts.seconds)
+    return Signal(windows, spectrogram(levels(np.concatenate(windows).mean(axis=1), encoder.rate)), facts.seconds)
+
+
+def levels(wave: np.ndarray, rate: int, columns: int = 96, bands: int = 48) -> np.ndarray:
+    """What a picture shows of a sound, (bands, columns): log10 of the power in bands of equal width in octaves.
+
+    Each column is one short window, so that a long sound costs no more than a short one.
+
+    Args:
+        wave: mono, in [-1, 1].
+        rate: samples per second.
+        columns: windows, spread evenly.
+        bands: between 60 Hz and 8 kHz, or half of the rate.
+    """
+    length = 1 << round(np.log2(0.05 * rate))
+    padded = np.pad(wave, (0, max(0, length - len(wave))))
+    starts = np.linspace(0, len(padded) - length, columns).astype(int)
+    windows = padded[starts[:, np.newaxis] + np.arange(length)] * np.hanning(length)
+    power = np.abs(np.fft.rfft(windows, axis=1)) ** 2
+    edges = np.geomspace(60, min(8000, rate / 2), bands + 1) * length / rate
+    first = np.minimum(edges[:-1].astype(int), power.shape[1] - 1)
+    count = np.maximum(np.diff(np.append(first, int(edges[-1]) + 1)), 1)
+    sums = np.add.reduceat(power, first, axis=1)
+    return np.log10(sums / count + 1e-6).T

@@ -119,6 +119,6 @@ def place(shown: Shown, name: str, chart: Chart, label: str) -> str:
 
 
 def runtime() -> str:
-    """Vega's JavaScript, which draws what `place` has compiled; it defines ``vega``."""
-    bundle: str = vl_convert.javascript_bundle("window.vega = vega;")
+    """Vega's JavaScript, which defines ``vegaEmbed``."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle

@@ -17,7 +17,7 @@ from pmrl.data.media import shards
 from pmrl.data.media.encoders.base import Encoder, channel_by_channel, frame_by_frame
 from pmrl.data.media.encoders.named import encoder
 from pmrl.data.media.frames import fitted
-from pmrl.data.media.signals import Sampling, Signals
+from pmrl.data.media.signals import Sampling, Signals, levels
 from pmrl.errors import UserError
 
 
@@ -89,7 +89,7 @@ import sys, time
 from pathlib import Path
 from pmrl.data.media import shards
 from pmrl.data.media.encoders.named import encoder
-from pmrl.data.media.signals import Sampling, Signals
+from pmrl.data.media.signals import Sampling, Signals, levels
 shards.SHARD = 2
 paths = sorted(Path(sys.argv[1]).glob("*.wav"))
 reads = encoder("log_mel", "audio", Path(sys.argv[2]))
@@ -215,3 +215,17 @@ def test_encoders_of_packages_read_what_they_say(name, kind, item):
     pooled, tokens = encoder(name, kind, Path()).encode([item, item])
     assert pooled.shape[0] == tokens.shape[0] == 2 and pooled.dtype == np.float32 and tokens.dtype == np.float16
     np.testing.assert_array_equal(pooled[0], pooled[1])
+
+
+@pytest.mark.parametrize("pitch", [100.0, 440.0, 3000.0])
+def test_the_picture_of_a_tone_is_a_line_at_its_pitch(pitch):
+    time_of = np.arange(22050) / 22050
+    shown = levels((0.5 * np.sin(2 * np.pi * pitch * time_of)).astype(np.float32), 22050)
+    edges = np.geomspace(60, 8000, 49)
+    loudest = shown.mean(axis=1).argmax()
+    assert edges[max(0, loudest - 2)] <= pitch <= edges[loudest + 2]
+    assert shown.shape == (48, 96) and np.ptp(shown[loudest]) < 0.5
+
+
+def test_a_very_short_sound_has_a_picture_too():
+    assert np.isfinite(levels(np.zeros(10, np.float32), 16000)).all()

@@ -99,8 +99,8 @@ function sortable(table) {
 async function draw(place) {
   const name = place.dataset.name;
   const [specification] = await Promise.all([pmrl.data(name), pmrl.script(pmrl.vega)]);
-  const settings = { container: place, renderer: "svg", hover: true, logLevel: vega.Warn };
-  place.view = await new vega.View(vega.parse(specification), settings).runAsync();
+  const { view } = await vegaEmbed(place, specification, { mode: "vega", renderer: "svg", actions: false, logLevel: 1 });
+  place.view = view;
   await steer(place);
   place.dispatchEvent(new Event("drawn"));
 }
