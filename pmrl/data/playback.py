@@ -1,7 +1,8 @@
-"""What can be heard of items whose store has only features and pictures of sounds: speech, spoken again for listening.
+"""What can be played of items whose store has only features and pictures: clips, and speech that is spoken again.
 
-No number depends on it. The synthesiser varies its voice a little from one utterance to the next, so what is heard is
-the same text in the same voice, though not the same samples as were encoded.
+No number depends on it. Clips are played from the files that were encoded, where they are still there. The synthesiser
+varies its voice a little from one utterance to the next, so what is heard is the same text in the same voice, though
+not the same samples as were encoded.
 """
 
 import io
@@ -14,12 +15,18 @@ import numpy as np
 from pmrl.data import speech
 from pmrl.data.store import read_views
 
+# {(data set, modality): its files below the folder of fetched and made things, beside the stores}
+RECORDED = {
+    ("freedoom", "video"): "freedoom/clips/{id}.mp4",
+    ("freedoom", "sound"): "freedoom/sounds/{id}.wav",
+}
+CACHE = ".packages"
 # {(data set, modality): (the modality whose text is spoken, the voice)}
 SPOKEN = {("emoji", "speech"): ("subtitle", "es")}
 
 
 def recordings(folder: Path, modality: str, ids: Collection[str]) -> dict[str, bytes]:
-    """{item id: a WAV file} of those items that can be heard in a modality; empty where none can.
+    """{item id: a WAV or MP4 file} of those items that can be played in a modality; empty where none can.
 
     Args:
         folder: the feature store, named after its data set.
@@ -30,6 +37,10 @@ def recordings(folder: Path, modality: str, ids: Collection[str]) -> dict[str, b
         UserError: the store's views are damaged, or eSpeak NG cannot be started.
         ModuleNotFoundError: the package of eSpeak NG is not installed.
     """
+    if (folder.name, modality) in RECORDED:
+        pattern = RECORDED[folder.name, modality]
+        paths = {key: folder.parent / CACHE / pattern.format(id=key) for key in ids}
+        return {key: path.read_bytes() for key, path in paths.items() if path.is_file()}
     if (folder.name, modality) not in SPOKEN:
         return {}
     source, voice = SPOKEN[folder.name, modality]

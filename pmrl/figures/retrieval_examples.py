@@ -69,7 +69,7 @@ def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, 
     for axes in panels[:, :2].ravel():
         axes.axis("off")
     panels[0, 0].axis("on")
-    shelf.show(panels[0, 0], item, query, WIDTH)
+    shelf.show(panels[0, 0], item, query, WIDTH, still=True)
     panels[0, 0].spines[:].set(visible=True, color=style.PALE, linestyle="--")
     panels[0, 0].set_title("query", fontsize=6)
     for line, method in zip(panels, methods, strict=True):
@@ -80,7 +80,7 @@ def _block(band: Figure, results: Results, shelf: Shelf, answers: pd.DataFrame, 
             axes.axis("off")
         for axes, row in zip(line[2:], retrieved.itertuples(), strict=False):
             axes.axis("on")
-            shelf.show(axes, row.retrieved, gallery, WIDTH)
+            shelf.show(axes, row.retrieved, gallery, WIDTH, still=True)
             frame = {"color": RIGHT, "linewidth": 2.0} if row.correct else {"color": WRONG, "linewidth": 0.6}
             axes.spines[:].set(visible=True, **frame)
             axes.set_title(f"✓ {row.rank}" if row.correct else f"{row.rank}", fontsize=6, pad=2)

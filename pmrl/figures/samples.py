@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from pmrl.records import PICTURE, TEST, TEXT, VIDEO
 from pmrl.reporting import style
@@ -12,6 +12,8 @@ from pmrl.reporting.shelf import DEVIATIONS, FEATURES, Shelf, frame, show_text, 
 
 READS = ("stores",)
 COLUMNS = 8
+CLIPS, CLIP_WIDTH = 4, 3.2  # items of a data set with videos, and the width of their panels in heights
+HEIGHT, CLIP_HEIGHT = 1.25, 3.4  # inches of a data set
 TEXTS = 7  # modalities whose texts are shown
 LINE = 20  # letters per line
 
@@ -19,9 +21,15 @@ LINE = 20  # letters per line
 def draw(results: Results) -> Figure:
     """One row per data set: eight items of different groups, with their captions."""
     names = results.datasets
-    figure = plt.figure(figsize=(style.FULL_WIDTH, 1.25 * len(names)))
-    for band, name in zip(figure.subfigures(len(names), 1, squeeze=False)[:, 0], names, strict=True):
-        _show(band.subplots(1, COLUMNS), Shelf(results, name))
+    shelves = {name: Shelf(results, name) for name in names}
+    heights = [CLIP_HEIGHT if shelf.shown(VIDEO) else HEIGHT for shelf in shelves.values()]
+    figure = plt.figure(figsize=(style.FULL_WIDTH, sum(heights)))
+    bands = figure.subfigures(len(names), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for band, (name, shelf) in zip(bands, shelves.items(), strict=True):
+        if shelf.shown(VIDEO):
+            _show_clips(band, shelf)
+        else:
+            _show(band.subplots(1, COLUMNS), shelf)
         title = f"{results.title(name)}: {style.plain(results.cards[name]['title'])}"
         band.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
@@ -60,6 +68,21 @@ def _show(row: np.ndarray, shelf: Shelf) -> None:
         axes.set_title(caption(item["caption"]), fontsize=5, pad=2, parse_math=False)
     for axes in row[len(chosen) :]:
         axes.axis("off")
+
+
+def _show_clips(band: SubFigure, shelf: Shelf) -> None:
+    """Draw a few clips, one per column, with a row for each modality that can be shown beside the caption."""
+    views = [name for name in shelf.modalities if name != "text" and shelf.views(name)]
+    chosen = choose(shelf.items)[:: COLUMNS // CLIPS]
+    panels = band.subplots(len(views), len(chosen), squeeze=False)
+    for column, index in zip(panels.T, chosen, strict=True):
+        item = shelf.items.loc[index]
+        for axes, modality in zip(column, views, strict=True):
+            shelf.show(axes, item["id"], modality, CLIP_WIDTH)
+            axes.spines[:].set_visible(False)
+        column[0].set_title(wrap(item["caption"], 2 * LINE, 2), fontsize=5, pad=2, parse_math=False)
+    for axes, modality in zip(panels[:, 0], views, strict=True):
+        axes.set_ylabel(modality, fontsize=5.5, rotation=0, ha="right", va="center")
 
 
 def _informative(shelf: Shelf, chosen: list[int]) -> list[str]:

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pmrl.data import store
-from pmrl.records import MEASUREMENT, TEST
+from pmrl.data.pictures import middle_frame
+from pmrl.records import MEASUREMENT, TEST, VIDEO
 from pmrl.reporting import style
 from pmrl.reporting.results import Results
 
@@ -68,21 +69,24 @@ class Shelf:
     def _dataset(self) -> store.Dataset:
         return store.load(self._folder, verify=False)
 
-    def show(self, axes: Axes, item: str, modality: str, width: float = 1.0) -> None:
-        """Draw an item's view in a modality, or its features as bars if it has no view.
+    def show(self, axes: Axes, item: str, modality: str, width: float = 1.0, still: bool = False) -> None:
+        """Draw an item's view in a modality, or its features as bars if the modality has no views.
 
         Args:
             axes: the panel.
             item: the item's id.
             modality: the modality's name.
             width: width of the panel as a multiple of its height.
+            still: whether one frame stands for a video, instead of a row of them.
         """
         frame(axes, width)
         view = self.views(modality).get(item)
         if isinstance(view, bytes):
-            show_picture(axes, view)
+            show_picture(axes, view, middle=still and self._kinds[modality] == VIDEO)
         elif view is not None:
             show_text(axes, wrap(view, round(LETTERS * width), LINES))
+        elif self.views(modality):
+            show_text(axes, "–")  # the item lacks the modality
         else:
             row = int((self.items["id"] == item).to_numpy().argmax())
             show_features(axes, self.features(modality)[row])
@@ -95,9 +99,11 @@ def frame(axes: Axes, width: float = 1.0) -> None:
     axes.set_box_aspect(1 / width)
 
 
-def show_picture(axes: Axes, png: bytes) -> None:
-    """Draw a picture in its own proportions, as large as the panel allows."""
+def show_picture(axes: Axes, png: bytes, middle: bool = False) -> None:
+    """Draw a picture, or the ``middle`` frame of a row, in its own proportions, as large as the panel allows."""
     pixels = plt.imread(io.BytesIO(png))
+    if middle:
+        pixels = middle_frame(pixels)
     panel = axes.get_xlim()[1]
     rows, columns = pixels.shape[:2]
     scale = 0.45 * min(panel / columns, 1 / rows)

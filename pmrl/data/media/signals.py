@@ -13,11 +13,11 @@ from pmrl.data.media import decode
 from pmrl.data.media.decode import Unreadable
 from pmrl.data.media.encoders.base import Encoder
 from pmrl.data.media.frames import fitted, thumbnail
-from pmrl.data.pictures import png, spectrogram
+from pmrl.data.pictures import filmstrip, png
+from pmrl.data.pictures import sound as sound_picture
 from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO
 
 VIEW = 72  # pixels, the height of what figures show
-SHOWN_FRAMES = 4
 SHORTEST = 0.05  # seconds of sound; what is shorter holds nothing that an encoder could read
 
 
@@ -132,8 +132,7 @@ def _video(path: Path, sampling: Sampling, encoder: Encoder) -> Signal:
         count = max(1, min(count, int(seconds * sampling.frame_rate)))
         times = [(place + 0.5) / sampling.frame_rate for place in range(count)] if seconds else 1
     frames = decode.read_frames(path, times)
-    shown = frames[:: max(1, len(frames) // SHOWN_FRAMES)][:SHOWN_FRAMES]
-    view = png(np.concatenate([thumbnail(frame, VIEW) for frame in shown], axis=1))
+    view = filmstrip(frames, VIEW)
     if sampling.size is not None:
         frames = np.stack([fitted(frame, sampling.size) for frame in frames])
     return Signal([frames], view, seconds)
@@ -152,7 +151,8 @@ def _audio(path: Path, sampling: Sampling, encoder: Encoder) -> Signal:
         raise Unreadable(f"{path}: its sound is silent.")
     if max(len(window) for window in windows) < SHORTEST * encoder.rate:
         raise Unreadable(f"{path}: its sound is shorter than {SHORTEST} s.")
-    return Signal(windows, spectrogram(levels(np.concatenate(windows).mean(axis=1), encoder.rate)), facts.seconds)
+    heard = np.concatenate(windows).mean(axis=1)
+    return Signal(windows, sound_picture(heard, levels(heard, encoder.rate)), facts.seconds)
 
 
 def levels(wave: np.ndarray, rate: int, columns: int = 96, bands: int = 48) -> np.ndarray:

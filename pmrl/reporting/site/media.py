@@ -53,13 +53,14 @@ def items(shown: Shown, dataset: str, wanted: Mapping[str, Collection[str]]) -> 
     found: dict[str, dict[str, Any]] = {}
     rows = {key: row for row, key in enumerate(shelf.items["id"])}
     for number, modality in enumerate(name for name in shelf.modalities if wanted.get(name)):
-        views, sounds = shelf.views(modality), recordings(shown.results.store(dataset), modality, wanted[modality])
+        views, played = shelf.views(modality), recordings(shown.results.store(dataset), modality, wanted[modality])
         features = None if views else shelf.features(modality)
         for key in wanted[modality]:
             stem = f"media/{dataset}/{number}_{rows[key]}"
             about: Any = _view(shown, stem, views.get(key))
-            if key in sounds:
-                about = {**(about or {}), "sound": shown.write(f"{stem}.wav", sounds[key])}
+            if key in played:
+                kind, ending = kind_of(played[key])
+                about = {**(about or {}), kind: shown.write(f"{stem}.{ending}", played[key])}
             if about is None and features is not None and not np.isnan(features[rows[key]]).any():
                 about = {
                     "bars": [round(float(value), 1) for value in np.clip(features[rows[key]], -DEVIATIONS, DEVIATIONS)]
