@@ -27,7 +27,7 @@ def draw(results: Results) -> Figure:
     bands = figure.subfigures(len(names), 1, squeeze=False, height_ratios=heights)[:, 0]
     for band, (name, shelf) in zip(bands, shelves.items(), strict=True):
         if shelf.shown(VIDEO):
-            _show_clips(band, shelf)
+            _show_clips(band, shelf, results.anchor(name))
         else:
             _show(band.subplots(1, COLUMNS), shelf)
         title = f"{results.title(name)}: {style.plain(results.cards[name]['title'])}"
@@ -70,9 +70,9 @@ def _show(row: np.ndarray, shelf: Shelf) -> None:
         axes.axis("off")
 
 
-def _show_clips(band: SubFigure, shelf: Shelf) -> None:
-    """Draw a few clips, one per column, with a row for each modality that can be shown beside the caption."""
-    views = [name for name in shelf.modalities if name != "text" and shelf.views(name)]
+def _show_clips(band: SubFigure, shelf: Shelf, anchor: str) -> None:
+    """Draw a few clips, one per column, with a row for each modality that can be shown, but for the caption's."""
+    views = [name for name in shelf.modalities if name != anchor and shelf.views(name)]
     chosen = choose(shelf.items)[:: COLUMNS // CLIPS]
     panels = band.subplots(len(views), len(chosen), squeeze=False)
     for column, index in zip(panels.T, chosen, strict=True):

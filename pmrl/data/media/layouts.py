@@ -27,7 +27,7 @@ from pmrl.errors import UserError
 from pmrl.records import PRETRAIN, TEST, TRAIN, VALIDATION
 
 OF_TRAINING = "training"  # a published training part, which is halved into ours
-SPLITS = {"train": OF_TRAINING, "validate": VALIDATION, "val": VALIDATION, "validation": VALIDATION, "test": TEST}
+SPLITS = {TRAIN: OF_TRAINING, "validate": VALIDATION, "val": VALIDATION, VALIDATION: VALIDATION, TEST: TEST}
 
 
 @dataclass
@@ -98,11 +98,11 @@ def _keep_listed(annotation: Annotation, listed: Path) -> None:
     unknown = [clip for clip in chosen if clip not in annotation.captions]
     if unknown:
         raise UserError(f"{listed}: the clip {unknown[0]!r} is not in the annotation; {len(unknown)} such clips.")
-    left_out = [clip for clip, split in annotation.splits.items() if split == "test" and clip not in chosen]
+    left_out = [clip for clip, split in annotation.splits.items() if split == TEST and clip not in chosen]
     for clip in left_out:  # MSR-VTT's full test part has clips that 1k-A leaves out
         del annotation.captions[clip], annotation.splits[clip]
     for clip, caption in chosen.items():
-        annotation.captions[clip], annotation.splits[clip] = [caption], "test"
+        annotation.captions[clip], annotation.splits[clip] = [caption], TEST
 
 
 def _msrvtt(path: Path) -> Annotation:
