@@ -50,11 +50,19 @@ def test_every_file_that_a_run_keeps_is_an_output_that_somebody_reads(tmp_path):
     assert f"{RESULTS}/examples.parquet" in jobs["figure_retrieval_examples"]
 
 
+def test_a_study_of_other_seeds_than_0_promises_no_embeddings_and_examples(tmp_path):
+    copy_project(tmp_path)
+    plan = snakemake(tmp_path, "-n", "--workflow-profile", "none", configfile="config/stability/other_seeds.yaml")
+    printed = (plan.stdout + plan.stderr).splitlines()
+    outputs = next(line for line in printed if "output: results/stability/other_seeds/records.parquet" in line)
+    assert "ranks.parquet" in outputs and "examples.parquet" not in outputs and "embeddings.parquet" not in outputs
+
+
 def test_an_artefact_depends_on_what_it_reads_alone(tmp_path):
     copy_project(tmp_path)
     inputs = {rule: files for rule, _, files in planned_inputs(tmp_path, configfile="config/config.yaml")}
     readers = {
-        "results/costs.parquet": {"table_cost"},
+        "results/costs.parquet": {"table_cost", "table_quality_and_cost", "figure_quality_and_cost"},
         "results/sweep.parquet": {"table_sensitivity", "figure_sensitivity"},
         "config/claims.yaml": {"table_claims"},
         "results/reference/published.csv": {"table_published"},

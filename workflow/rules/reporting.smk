@@ -44,11 +44,20 @@ def sweeps():
     return [f"{RESULTS}/{file}" for file in sweep_files(config)]
 
 
+def figure_tables():
+    """What figures show of the seed 0; a study of other seeds has none of it."""
+    return records.FIGURE_TABLES if 0 in seeds(config) else ()
+
+
 def reads(kind, name):
     """The files that a table or figure reads, as its module declares in READS, as far as this study makes them."""
     special = {
         records.METHODS: [f"{RESULTS}/{records.METHODS_FILE}"],
         records.STORES: stores(),
+        **{
+            name: [f"{RESULTS}/{records.TABLES[name]}"] if name in figure_tables() else []
+            for name in records.FIGURE_TABLES
+        },
         "costs": [f"{RESULTS}/{records.TABLES['costs']}"] if config["cost"] else [],
         "sweep": [f"{RESULTS}/{records.TABLES['sweep']}"] if sweeps() else [],
     }
@@ -62,7 +71,7 @@ rule collect:
     input:
         run_inputs([*records.RUN_FILES, *records.FIGURE_FILES]),
     output:
-        [f"{RESULTS}/{records.TABLES[name]}" for name in (*records.RUN_TABLES, *records.FIGURE_TABLES)],
+        [f"{RESULTS}/{records.TABLES[name]}" for name in (*records.RUN_TABLES, *figure_tables())],
         f"{RESULTS}/{records.METHODS_FILE}",
         complete=f"{RESULTS}/{records.COMPLETE}",
     log:
