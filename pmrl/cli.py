@@ -135,6 +135,9 @@ def parser() -> argparse.ArgumentParser:
     sub = command("stability", stability, f"Write {STABILITY_RECORDS} from the claims of other conditions.")
     sub.add_argument("folders", nargs="+", type=path, metavar="FOLDER", help="results folders, named after conditions")
 
+    sub = command("status", status, "Say which runs of a study have finished, which train now, and how long to go.")
+    study_options(sub, settings=False)
+
     sub = command("report", report, "Write one HTML file with every table and figure, even of an unfinished study.")
     study_options(sub, settings=False)
 
@@ -181,6 +184,12 @@ def run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (%(default)s)")
     sub.add_argument(
         "--threads", type=positive, default=1, help="threads of one run; results may depend on it (%(default)s)"
+    )
+    sub.add_argument(
+        "--checkpoint-minutes",
+        type=float,
+        default=5.0,
+        help="minutes of training after which its state is saved, to go on from there (%(default)s)",
     )
 
 
@@ -291,6 +300,7 @@ def each_run(
     seeds: list[int],
     device: str,
     threads: int,
+    checkpoint_minutes: float,
     results: Path,
     data: Path,
 ) -> list[Run]:
@@ -300,7 +310,7 @@ def each_run(
 
     torch_device, store = set_up_torch(device, threads), load(data / dataset)
     return [
-        Run(store, method, variant, variant_settings, seed, results, torch_device)
+        Run(store, method, variant, variant_settings, seed, results, torch_device, checkpoint_minutes)
         for variant, variant_settings in settings.items()
         for seed in seeds
     ]
@@ -311,6 +321,7 @@ def foundation(
     seeds: list[int],
     device: str,
     threads: int,
+    checkpoint_minutes: float,
     config: Path,
     settings: dict[str, Any] | None,
     results: Path | None,
@@ -321,7 +332,9 @@ def foundation(
 
     study, results, data = studied(None if settings else config, results, data)
     settings = settings or foundation_settings(study, dataset)
-    for run in each_run(dataset, FOUNDATION, {MAIN: settings}, seeds, device, threads, results, data):
+    for run in each_run(
+        dataset, FOUNDATION, {MAIN: settings}, seeds, device, threads, checkpoint_minutes, results, data
+    ):
         run_foundation(run)
 
 
@@ -332,6 +345,7 @@ def train(
     seeds: list[int],
     device: str,
     threads: int,
+    checkpoint_minutes: float,
     config: Path,
     settings: dict[str, Any] | None,
     results: Path | None,
@@ -342,7 +356,7 @@ def train(
 
     study, results, data = studied(None if settings else config, results, data)
     settings = settings or {name: run_settings(study, dataset, method, name) for name in variant}
-    for run in each_run(dataset, method, settings, seeds, device, threads, results, data):
+    for run in each_run(dataset, method, settings, seeds, device, threads, checkpoint_minutes, results, data):
         run_method(run)
 
 
@@ -448,6 +462,13 @@ def stability(folders: list[Path]) -> None:
     from pmrl.reporting import stability as record
 
     record.adopt(folders, ROOT / STABILITY_RECORDS)
+
+
+def status(config: Path, results: Path | None, data: Path | None) -> None:
+    """Say what of a study has finished and what is running."""
+    from pmrl.reporting import status as standing
+
+    print(standing.status(studied(config, results, data)[0]))
 
 
 def report(config: Path, results: Path | None, data: Path | None) -> None:

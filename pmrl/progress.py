@@ -37,4 +37,9 @@ def line(title: str, done: int, total: int | None, seconds: float) -> str:
     """``digits continued 0: 40 of 100, 21 s, about 32 s left``."""
     if not total or not done:
         return f"{title}: {done}, {seconds:.0f} s"
-    return f"{title}: {done} of {total}, {seconds:.0f} s, about {seconds * (total - done) / done:.0f} s left"
+    return f"{title}: {done} of {total}, {seconds:.0f} s, about {estimate(done, total, seconds):.0f} s left"
+
+
+def estimate(done: int, total: int, seconds: float) -> float:
+    """Seconds that the rest takes if it goes on as before; ``done`` is at least 1."""
+    return seconds * (total - done) / done

@@ -155,6 +155,8 @@ TABLES = {name: f"{name}.parquet" for name in COLUMNS}
 RUN_TABLES = ("records", "ranks", "curves", "contributions")  # of every run
 FIGURE_TABLES = ("embeddings", "examples")  # of the first seed of every method's main form
 DESCRIPTION = "run.json"
+# While a stage trains, beside its checkpoint: what it goes on from if it is stopped, and how far it is.
+UNFINISHED, SIGN_OF_LIFE = ".unfinished", ".alive.json"
 RUN_FILES = (*(TABLES[name] for name in RUN_TABLES), DESCRIPTION)
 FIGURE_FILES = tuple(TABLES[name] for name in FIGURE_TABLES)
 METHODS_FILE = "methods.json"

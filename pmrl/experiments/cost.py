@@ -31,7 +31,8 @@ from pmrl.method import Batch, Method, Network
 from pmrl.method.base import blaming, build_method, is_supported, load_method
 from pmrl.progress import progress
 from pmrl.records import COLUMNS, PRETRAIN, TABLES
-from pmrl.training.loop import About, check_finite, embedded
+from pmrl.training.batches import About, wanted
+from pmrl.training.loop import check_finite
 
 ROUNDS = 15
 
@@ -134,7 +135,8 @@ def training_step(network: Network, method: Method, batch: Batch) -> Callable[[]
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        embeddings = embedded(network, network.standardize(batch), rows, about, method)
+        standardized = network.standardize(batch)
+        embeddings = replace(network.encode(standardized), extra=wanted(method, standardized, about, rows))
         with blaming(method, "loss"):
             check_finite(method.loss(embeddings), method, 0).backward()
         optimizer.step()

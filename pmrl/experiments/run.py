@@ -21,8 +21,9 @@ from pmrl.method import Batch, Method, Network, NetworkSettings, Sizes
 from pmrl.method.base import blaming, build_method
 from pmrl.records import CONTINUED, FINE_TUNED, FOUNDATION, MAIN, PRETRAIN, SCRATCH, TRAIN, ZERO_SHOT
 from pmrl.seeds import derived_seed
-from pmrl.training.loop import Stage
+from pmrl.training import processes
 from pmrl.training.seeding import seed_draws
+from pmrl.training.stage import Stage
 
 # The stages of training that a regime consists of, in order.
 REGIME_STAGES = {ZERO_SHOT: (CONTINUED,), FINE_TUNED: (CONTINUED, FINE_TUNED), SCRATCH: (SCRATCH,)}
@@ -43,6 +44,7 @@ class Run:
         seed: index of the seed.
         results: the results folder.
         device: where to compute.
+        checkpoint_minutes: of training, after which its state is saved.
     """
 
     dataset: Dataset
@@ -52,6 +54,7 @@ class Run:
     seed: int
     results: Path
     device: torch.device
+    checkpoint_minutes: float = 5.0
 
     @property
     def folder(self) -> Path:
@@ -83,6 +86,8 @@ class Run:
             training[f"{name}_steps"],
             training["batch_size"],
             training["weight_decay"],
+            precision=training["precision"],
+            embedded_at_once=training["embedded_at_once"],
             **corruption,
         )
 
@@ -139,6 +144,8 @@ def network_of(method: Method, dataset: Dataset, settings: dict[str, Any], devic
 def set_up_torch(device: str, threads: int = 1) -> torch.device:
     """Set the number of threads, keep freed memory, request deterministic algorithms, and choose the device.
 
+    If ``torchrun`` has started several processes, they join here, and each has a device of its own.
+
     Raises:
         UserError: the device is not available.
     """
@@ -148,10 +155,10 @@ def set_up_torch(device: str, threads: int = 1) -> torch.device:
     # it only helps to find bugs, and takes time in every step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return processes.start(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         torch_device = torch.device(device)
         torch.zeros(1, device=torch_device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"Device {device!r} is not available here ({error}). Use --device cpu.") from error
-    return torch_device
+    return processes.start(torch_device)

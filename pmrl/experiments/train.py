@@ -35,7 +35,7 @@ from pmrl.records import (
     TEST,
     ZERO_SHOT,
 )
-from pmrl.training.loop import Stage
+from pmrl.training.stage import Stage
 
 
 def run_method(run: Run) -> None:

@@ -22,7 +22,8 @@ from pmrl.method.networks import embed
 from pmrl.records import ANCHOR, FOUNDATION, MAIN, OWN, PAIRS, VALIDATION, ZERO_SHOT
 from pmrl.study.plan import foundation_settings
 from pmrl.training.checkpoints import start_network
-from pmrl.training.loop import Diverged, Stage, train_stage
+from pmrl.training.loop import Diverged, train_stage
+from pmrl.training.stage import Stage
 
 Outcome = dict[str, Any]
 Model = tuple[Network, Method]

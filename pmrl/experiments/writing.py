@@ -44,6 +44,7 @@ from pmrl.records import (
     ZERO_SHOT,
 )
 from pmrl.study.belonging import origin
+from pmrl.training import processes
 
 if TYPE_CHECKING:
     from pmrl.evaluation.probing import Probe
@@ -170,7 +171,9 @@ class Measured:
 
 
 def finish(run: Run, method_name: str, stages: dict[str, Trained], measured: Measured) -> None:
-    """Write the run's tables and its description, each file whole or not at all."""
+    """Write the run's tables and its description, each file whole or not at all; of several processes one writes."""
+    if not processes.leads():
+        return
     names = ("ranks", "contributions", *(FIGURE_TABLES if run.is_shown else ()))
     tables = {name: joined(getattr(measured, name), COLUMNS[name]) for name in names}
     tables["records"] = pd.DataFrame(measured.records, columns=COLUMNS["records"])

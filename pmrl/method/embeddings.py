@@ -96,6 +96,23 @@ class Batch:
         return Batch(*({name: change(name, x) for name, x in part.items()} for part in parts))
 
 
+@dataclass(frozen=True)
+class Joint:
+    """A batch that several processes embed together; the loss of the batch is the mean of the processes' losses.
+
+    Attributes:
+        own: embeddings of the part of this process, consecutive rows of the batch.
+        place: which of the processes this one is, from 0.
+        count: how many there are.
+        gather: (rows of the part, …) to (rows of the batch, …), with gradient; all processes call it together.
+    """
+
+    own: Embeddings
+    place: int
+    count: int
+    gather: Callable[[Tensor], Tensor]
+
+
 class JointHeads(Protocol):
     """The heads that read several modalities, as embeddings use them; see ``pmrl.method.heads``."""
 
@@ -120,6 +137,8 @@ class Embeddings:
         anchor: the modality that anchored methods contrast with the others, as named by the data card.
         heads: the network's fused and matching heads.
         extra: what a method wants to know besides, by name, while it trains; see ``features``, ``labels``, ``ids``.
+        joint: how several processes share this batch; None where one process has all of it, or these are not all
+            modalities and rows.
     """
 
     vectors: dict[str, Tensor]
@@ -129,6 +148,7 @@ class Embeddings:
     anchor: str
     heads: JointHeads
     extra: Mapping[str, Any] = field(default_factory=dict)
+    joint: Joint | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.vectors.values())))
@@ -186,6 +206,7 @@ class Embeddings:
             tokens=tokens,
             present=change(self.present),
             lengths=change(self.lengths),
+            joint=None,
         )
 
     def stack(self) -> Tensor:

@@ -2,7 +2,8 @@
 
 The pairs are n matched ones, n of an anchor with the other modalities of another instance, and n of the anchor of
 another instance with the other modalities. The negative of a row is drawn from softmax(similarity) + 1e-4, never the
-row's own instance.
+row's own instance. Where several processes share a batch, negatives come from all of it, and each process judges the
+pairs of its share of the rows.
 """
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pmrl.method.embeddings import Embeddings
+from pmrl.method.heads import MatchingHead, MatchingInputs
 
 
 def instance_matching(embeddings: Embeddings, similarity: Tensor) -> Tensor:
@@ -26,14 +28,32 @@ def instance_matching(embeddings: Embeddings, similarity: Tensor) -> Tensor:
     similarity = similarity.detach()[rows][:, rows]
     hard_others = rows[draw_negatives(similarity)]
     hard_anchors = rows[draw_negatives(similarity.T)]
-    matching = embeddings.heads.matching
-    inputs = matching.read(embeddings)
+    share = slice(None) if embeddings.joint is None else slice(embeddings.joint.place, None, embeddings.joint.count)
+    inputs = read(embeddings)
+    logits = judged(embeddings.heads.matching, inputs, rows[share], hard_anchors[share], hard_others[share])
+    target = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+    target[: len(logits) // 3] = 1
+    if embeddings.joint is None:
+        return functional.cross_entropy(logits, target)
+    # the mean of this over the processes is the mean over all pairs
+    return functional.cross_entropy(logits, target, reduction="sum") * embeddings.joint.count / (3 * len(rows))
+
+
+def read(embeddings: Embeddings) -> MatchingInputs:
+    """What the matching head needs from each instance; where several processes share the batch, each reads its part."""
+    matching, joint = embeddings.heads.matching, embeddings.joint
+    if joint is None:
+        return matching.read(embeddings)
+    return MatchingInputs(*(joint.gather(part) for part in matching.read(joint.own)))
+
+
+def judged(
+    matching: MatchingHead, inputs: MatchingInputs, rows: Tensor, hard_anchors: Tensor, hard_others: Tensor
+) -> Tensor:
+    """Logits (3n, 2) of n matched pairs, then of n with the anchor and n with the others of another instance."""
     own = matching(inputs, torch.stack([rows, hard_anchors], dim=1), rows)
     hard = matching(inputs, rows.unsqueeze(1), hard_others)
-    logits = torch.cat([own[:, 0], own[:, 1], hard[:, 0]])
-    target = torch.zeros(3 * len(rows), dtype=torch.long, device=logits.device)
-    target[: len(rows)] = 1
-    return functional.cross_entropy(logits, target)
+    return torch.cat([own[:, 0], own[:, 1], hard[:, 0]])
 
 
 def matchable(embeddings: Embeddings) -> Tensor:

@@ -20,7 +20,8 @@ from pmrl.method.base import build_method, load_method
 from pmrl.method.embeddings import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
-from pmrl.training.loop import Stage, train_stage
+from pmrl.training.loop import train_stage
+from pmrl.training.stage import Stage
 
 SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2, dropout=0.0)
 CPU = torch.device("cpu")

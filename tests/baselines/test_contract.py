@@ -23,7 +23,8 @@ from pmrl.method.embeddings import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
 from pmrl.training import loop
-from pmrl.training.loop import Stage, train_stage
+from pmrl.training.loop import train_stage
+from pmrl.training.stage import Stage
 
 METHODS = list(method_files())
 SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2, dropout=0.0)

@@ -58,9 +58,9 @@ def count_training(monkeypatch):
     original = resume.train_stage
 
     @functools.wraps(original)
-    def counted(network, method, dataset, stage, seed, device, watch):
+    def counted(network, method, dataset, stage, seed, device, *rest):
         trained.append(stage.name)
-        return original(network, method, dataset, stage, seed, device, watch)
+        return original(network, method, dataset, stage, seed, device, *rest)
 
     monkeypatch.setattr(resume, "train_stage", counted)
     return trained
@@ -193,10 +193,10 @@ def test_all_methods_start_from_the_same_weights(base, monkeypatch):
     original = resume.train_stage
 
     @functools.wraps(original)
-    def remember(network, method, dataset, stage, seed, device, watch):
+    def remember(network, method, dataset, stage, seed, device, *rest):
         if stage.name == "continued":
             starts[method.title] = torch.cat([p.detach().flatten() for p in network.parameters()])
-        return original(network, method, dataset, stage, seed, device, watch)
+        return original(network, method, dataset, stage, seed, device, *rest)
 
     monkeypatch.setattr(resume, "train_stage", remember)
     for method in ("pmrl", "gram"):

@@ -46,8 +46,9 @@ from pmrl.records import (
 from pmrl.study.config import check_config
 from pmrl.study.plan import tuned_file
 from pmrl.study.tuning import Choice, choose, read_records, records_file
-from pmrl.training import loop
-from pmrl.training.loop import Stage, train_stage
+from pmrl.training import batches, loop, optimizer
+from pmrl.training.loop import train_stage
+from pmrl.training.stage import Stage
 
 CPU = torch.device("cpu")
 METHODS = list(method_files())
@@ -110,8 +111,8 @@ def check_draws_are_the_same(dataset, folder, monkeypatch, corruption):
         for i, name in enumerate(ONE_OF_EACH_KIND)
     }
     first = found["pmrl"]
-    for name, batches in found.items():
-        for level, batch in batches.items():
+    for name, measured in found.items():
+        for level, batch in measured.items():
             assert_same_batch(batch, first[level], f"{name} is measured on other items than pmrl")
     backwards = draws(dataset, folder, monkeypatch, corruption, "pmrl", levels[::-1], before=0)
     for level, batch in backwards.items():
@@ -413,7 +414,7 @@ def test_every_method_warms_up_over_a_tenth_and_decays_to_zero(dataset, monkeypa
     ids=["constant", "no decay", "another decay"],
 )
 def test_another_schedule_is_found(dataset, monkeypatch, breach, message):
-    monkeypatch.setattr(loop, "learning_rate_factor", breach)
+    monkeypatch.setattr(optimizer, "learning_rate_factor", breach)
     with pytest.raises(AssertionError, match=message):
         check_schedule(dataset, monkeypatch)
 
@@ -476,16 +477,20 @@ def test_weights_that_depend_on_what_ran_before_are_found(dataset, monkeypatch):
 @pytest.mark.parametrize("purpose", ["batches", "corruption"])
 def test_batches_that_depend_on_the_method_are_found(dataset, monkeypatch, purpose):
     original, calls = loop.derived_seed, count()
-    monkeypatch.setattr(
-        loop, "derived_seed", lambda first, *rest: original(first, *rest) + (next(calls) if first == purpose else 0)
-    )
+    for module in (loop, batches):
+        monkeypatch.setattr(
+            module,
+            "derived_seed",
+            lambda first, *rest: original(first, *rest) + (next(calls) if first == purpose else 0),
+        )
     with pytest.raises(AssertionError, match="trains on other batches"):
         check_starts_and_batches(dataset, monkeypatch)
 
 
 def test_batches_that_do_not_depend_on_the_seed_are_found(dataset, monkeypatch):
     original = loop.derived_seed
-    monkeypatch.setattr(loop, "derived_seed", lambda *purpose: original(*purpose[:-1]))
+    for module in (loop, batches):
+        monkeypatch.setattr(module, "derived_seed", lambda *purpose: original(*purpose[:-1]))
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         check_starts_and_batches(dataset, monkeypatch)
 

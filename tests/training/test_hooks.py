@@ -14,7 +14,9 @@ from pmrl.method import Embeddings, Method, ParameterGroup
 from pmrl.method import base as base_module
 from pmrl.records import CONTINUED, FOUNDATION, MAIN
 from pmrl.study.plan import foundation_settings
-from pmrl.training.loop import Optimizer, Stage, train_stage
+from pmrl.training.loop import train_stage
+from pmrl.training.optimizer import Optimizer
+from pmrl.training.stage import Stage
 
 CPU = torch.device("cpu")
 SIZES = {"dimension": 8, "hidden": 8, "width": 8, "attention_heads": 2}

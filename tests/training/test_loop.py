@@ -15,7 +15,10 @@ from pmrl.method.embeddings import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, Standardize, embed
 from pmrl.seeds import derived_seed
-from pmrl.training.loop import Stage, batch_indices, learning_rate_factor, train_stage
+from pmrl.training.batches import batch_indices
+from pmrl.training.loop import train_stage
+from pmrl.training.optimizer import learning_rate_factor
+from pmrl.training.stage import Stage
 
 SMALL = NetworkSettings(dimension=16, hidden=16, width=8, attention_heads=2)
 CPU = torch.device("cpu")

@@ -63,6 +63,15 @@ DATASETS = STUDY["datasets"]
 # Checkpoints of another version of torch are stale, see pmrl.experiments.resume.fingerprint.
 TORCH = version("torch")
 METHOD = "[a-z][a-z0-9_]*"
+# What a run is started by, see config/README.md (computing). Results depend on it by rounding only, so it is no
+# parameter of a rule, and a change makes nothing run again.
+PROCESSES = config["computing"]["processes"]
+LAUNCH = f"torchrun --standalone --nproc-per-node {PROCESSES} --no-python " if PROCESSES > 1 else ""
+CHECKPOINTS = f"--checkpoint-minutes {config['computing']['checkpoint_minutes']}"
+# Clusters give a GPU to jobs that ask for one; with the device auto, a job takes one only where it happens to be.
+ON_GPU = config["device"].startswith("cuda")
+GPU = {"gpu": 1} if ON_GPU else {}
+GPUS = {"gpu": PROCESSES} if ON_GPU else {}
 
 
 for name, reason in STUDY["absent"].items():
@@ -154,8 +163,26 @@ def megabytes(*paths):
 
 
 def training_memory(wildcards):
-    """MB for a job that trains: torch, and the features of its data set with their copies."""
-    return 1500 + 4 * megabytes(f"{DATA}/{getattr(wildcards, 'dataset', config['cost'])}/features.safetensors")
+    """MB for a job that trains: in each process torch, and the features of its data set with their copies."""
+    return PROCESSES * (1500 + 4 * features_megabytes(wildcards))
+
+
+def features_megabytes(wildcards):
+    """Size of the features of a job's data set."""
+    return megabytes(f"{DATA}/{getattr(wildcards, 'dataset', config['cost'])}/features.safetensors")
+
+
+def training_minutes(wildcards, attempt):
+    """Minutes for a job that trains and evaluates, by the number of its steps and the size of the features.
+
+    About ten times what one core of a laptop takes. A job that needs longer is stopped, and its next attempt, with
+    twice the time, goes on from its last checkpoint.
+    """
+    training = config["training"]
+    steps = sum(training[name] for name in training if name.endswith("_steps"))
+    variants = 1 + max(map(len, config["variants"].values()), default=0)
+    per_step = 0.1 + 0.001 * features_megabytes(wildcards)
+    return attempt * (30 + round(config["seeds_per_job"] * variants * steps * per_step / 60))
 
 
 def reporting_memory(wildcards, input):

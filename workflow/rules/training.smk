@@ -14,9 +14,11 @@ for chunk in seed_chunks():
         log:
             f"{RESULTS}/logs/foundation/{{dataset}}.seeds_{chunk[0]}_to_{chunk[-1]}.log",
         priority: 20
-        threads: 1
+        threads: PROCESSES
         resources:
+            **GPUS,
             mem_mb=training_memory,
+            runtime=training_minutes,
         params:
             settings=lambda wildcards: as_json(foundation_settings(config, wildcards.dataset)),
             seeds=chunk,
@@ -26,7 +28,7 @@ for chunk in seed_chunks():
             code=code("experiments/foundation.py", config["foundation_method"]),
             torch=TORCH,
         shell:
-            "pmrl foundation --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
+            "{LAUNCH}pmrl foundation {CHECKPOINTS} --dataset {wildcards.dataset:q} --seeds {params.seeds} --device {params.device:q}"
             " --settings {params.settings:q} --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 
     for group in training_groups():
@@ -44,9 +46,11 @@ for chunk in seed_chunks():
             wildcard_constraints:
                 method=group.methods,
             priority: len(group.variants)
-            threads: 1
+            threads: PROCESSES
             resources:
+                **GPUS,
                 mem_mb=training_memory,
+                runtime=training_minutes,
             params:
                 settings=group.settings,
                 seeds=chunk,
@@ -56,7 +60,7 @@ for chunk in seed_chunks():
                 code=lambda wildcards: code("experiments/train.py", wildcards.method),
                 torch=TORCH,
             shell:
-                "pmrl train --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
+                "{LAUNCH}pmrl train {CHECKPOINTS} --dataset {wildcards.dataset:q} --method {wildcards.method:q}"
                 " --seeds {params.seeds} --device {params.device:q} --settings {params.settings:q}"
                 " --results {params.results:q} --data {params.data:q} 2>&1 | tee {log:q}"
 

@@ -11,7 +11,9 @@ rule tuning_foundations:
     priority: 20
     threads: 1
     resources:
+        **GPU,
         mem_mb=training_memory,
+        runtime=training_minutes,
     params:
         settings=lambda wildcards: as_json(foundation_settings(config, wildcards.dataset)),
         seeds=tuning_seeds(config),
@@ -35,7 +37,9 @@ rule search:
         f"{RESULTS}/logs/tuning/{{dataset}}.{{method}}.{{variant}}.log",
     threads: 1
     resources:
+        **GPU,
         mem_mb=training_memory,
+        runtime=training_minutes,
     params:
         results=RESULTS,
         data=DATA,
