@@ -239,6 +239,7 @@ def description(run: Run, method_name: str, stages: dict[str, Trained], measured
             "python": platform.python_version(),
         },
         "device": run.device.type,
+        "processes": processes.count(),
         "processor": processor(),
         "commit": commit(),
     }

@@ -197,12 +197,13 @@ def as_json(settings):
 def time_summary():
     """The study's time, and the share of the cores' time that was not spent on training and evaluation.
 
-    If all runs of the study are of this call, they are noted for documents.
+    If all runs of the study are of this call, they are noted for documents. On a cluster there is no such share.
     """
     from pmrl.reporting.collect import busy_seconds
 
-    total = time.time() - BEGAN
-    busy = busy_seconds(RESULTS, BEGAN)
+    total, busy = time.time() - BEGAN, busy_seconds(RESULTS, BEGAN)
+    if workflow.resource_settings.cores is None:
+        return f"{total:.0f} s; training and evaluation took {busy:.0f} s in all jobs together."
     outside = max(0, 1 - busy / (total * workflow.cores))
     descriptions = [f"{RESULTS}/runs/{run}/{records.DESCRIPTION}" for run in run_folders(config)]
     if all(os.path.exists(path) and os.path.getmtime(path) > BEGAN for path in descriptions):
