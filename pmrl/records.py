@@ -50,6 +50,7 @@
 
 # What is compared.
 PROPOSED = "pmrl"
+OUTSIDE = "outside"  # of a foundation's settings: the files that its weights come from
 FOUNDATION = "foundation"  # the shared warm start, tested like a method before training continues
 RAW_FEATURES = "raw_features"  # of a probe: the input features, without any method
 MAIN = "main"  # the method itself, beside its named variants

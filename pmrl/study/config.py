@@ -59,6 +59,10 @@ def check_config(config: dict[str, Any], name: str) -> dict[str, Any]:
     for key in ("results", "data"):
         filled[key] = str(Path(filled[key]).expanduser())
     filled["folders"] = {dataset: str(Path(folder).expanduser()) for dataset, folder in filled["folders"].items()}
+    filled["foundation_checkpoints"] = {
+        dataset: {kind: str(Path(file).expanduser()) for kind, file in files.items()}
+        for dataset, files in filled["foundation_checkpoints"].items()
+    }
     check_names(filled, name)
     return filled
 
@@ -123,6 +127,7 @@ def check_names(config: dict[str, Any], where: str) -> None:
             [
                 *config["datasets"],
                 *config["folders"],
+                *config["foundation_checkpoints"],
                 *config["classification"],
                 *config["sensitivity"]["datasets"],
                 *filter(None, [config["cost"]]),

@@ -11,9 +11,11 @@ from pmrl.data.registry import absence
 from pmrl.discovery import ROOT, method_files
 from pmrl.errors import UserError
 from pmrl.files import read_yaml
-from pmrl.records import FOUNDATION, MAIN, SCRATCH, TWO_TO_ONE
+from pmrl.records import FOUNDATION, MAIN, OUTSIDE, SCRATCH, TWO_TO_ONE
 
 FIRST_TUNING_SEED = 1000
+# What a foundation depends on.
+FOUNDATION_KEYS = ("foundation_method", "foundation_checkpoints", "network", "training", "classification")
 
 
 def applicable(config: dict[str, Any], kind: str) -> list[str]:
@@ -120,32 +122,30 @@ def variant_values(config: dict[str, Any], method: str, variant: str) -> dict[st
 
 def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
     """Settings of the shared warm start: its method (with default hyper-parameters), networks and training."""
+    outside = config["foundation_checkpoints"].get(dataset)
     return {
         "method": config["foundation_method"],
         "network": config["network"],
         "training": config["training"],
         "classification": config["classification"].get(dataset, ""),
+        **({OUTSIDE: outside} if outside else {}),
     }
+
+
+def foundation_files(config: dict[str, Any], dataset: str) -> list[str]:
+    """The files from outside the project that the foundation of a data set is made of."""
+    return list(config["foundation_checkpoints"].get(dataset, {}).values())
 
 
 def sweep_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that the sensitivity sweep depends on."""
-    keys = (
-        "foundation_method",
-        "network",
-        "training",
-        "classification",
-        "sensitivity",
-        "first_seed",
-        "tuned",
-        "device",
-    )
+    keys = (*FOUNDATION_KEYS, "sensitivity", "first_seed", "tuned", "device")
     return {key: config[key] for key in keys}
 
 
 def tuning_settings(config: dict[str, Any], method: str, variant: str) -> dict[str, Any]:
     """The settings that the search for the hyper-parameters of a method or variant depends on."""
-    keys = ("foundation_method", "network", "training", "classification", "tuning", "device")
+    keys = (*FOUNDATION_KEYS, "tuning", "device")
     variants = {method: {variant: variant_values(config, method, variant)}} if variant != MAIN else {}
     return {**{key: config[key] for key in keys}, "variants": variants}
 
@@ -169,7 +169,7 @@ def searches(config: dict[str, Any]) -> list[tuple[str, str]]:
 
 def calibration_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that the choice of heads, optimiser and steps depends on."""
-    keys = ("methods", "foundation_method", "network", "training", "classification", "calibration", "device")
+    keys = ("methods", *FOUNDATION_KEYS, "calibration", "device")
     return {key: config[key] for key in keys}
 
 

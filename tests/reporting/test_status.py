@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -29,11 +30,10 @@ def study(tmp_path, monkeypatch):
 
 
 def begin(config, run, silent, done=30, seconds_left=42.0):
-    folder = os.path.join(config["results"], "runs", run)
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, f"continued{SIGN_OF_LIFE}")
-    with open(path, "w") as file:
-        json.dump({"title": "digits continued 1", "done": done, "steps": 300, "seconds_left": seconds_left}, file)
+    path = Path(config["results"], "runs", run, f"continued{SIGN_OF_LIFE}")
+    path.parent.mkdir(parents=True)
+    sign = {"title": "digits continued 1", "done": done, "steps": 300, "seconds_left": seconds_left}
+    path.write_text(json.dumps(sign))
     os.utime(path, (NOW - silent, NOW - silent))
 
 

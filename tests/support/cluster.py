@@ -103,7 +103,8 @@ PartitionName={PARTITION} Nodes={host} Default=YES MaxTime=INFINITE State=UP
             subprocess.Popen(
                 [
                     "munged", "--foreground", "--key-file", key, "--socket", munge / "munge.socket",
-                    "--pid-file", munge / "munge.pid", "--log-file", munge / "munge.log", "--seed-file", munge / "munge.seed",
+                    "--pid-file", munge / "munge.pid", "--log-file", munge / "munge.log",
+                    "--seed-file", munge / "munge.seed",
                 ],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )

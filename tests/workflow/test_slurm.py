@@ -24,7 +24,14 @@ STUDY = {
 }
 # A cluster with accounting needs none of these.
 HERE = ["--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-keep-successful-logs"]
-HERE += ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2", "--latency-wait", "10"]
+HERE += [
+    "--slurm-init-seconds-before-status-checks",
+    "2",
+    "--seconds-between-status-checks",
+    "2",
+    "--latency-wait",
+    "10",
+]
 
 
 def submit(project, study, *options):

@@ -26,6 +26,7 @@ from pmrl.study.plan import (
     calibration_settings,
     cost_settings,
     folder_of,
+    foundation_files,
     foundation_settings,
     run_folders,
     run_settings,

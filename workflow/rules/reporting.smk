@@ -1,4 +1,4 @@
-# From records to tables and figures. None of these jobs imports torch. They are short, so a cluster gets them in groups.
+# From records to tables and figures. None of these jobs imports torch.
 
 
 def run_inputs(files):
@@ -76,8 +76,6 @@ rule collect:
         complete=f"{RESULTS}/{records.COMPLETE}",
     log:
         f"{RESULTS}/logs/collect.log",
-    group:
-        "reporting"
     resources:
         mem_mb=reporting_memory,
     params:
@@ -129,8 +127,6 @@ for name in discovery.tables():
             ),
         log:
             f"{RESULTS}/logs/tables/{name}.log",
-        group:
-            "reporting"
         resources:
             mem_mb=reporting_memory,
         params:
@@ -161,8 +157,6 @@ for name in discovery.figures():
             ),
         log:
             f"{RESULTS}/logs/figures/{name}.log",
-        group:
-            "reporting"
         resources:
             mem_mb=reporting_memory,
         params:
@@ -185,8 +179,6 @@ rule site:
         f"{RESULTS}/site/index.html",
     log:
         f"{RESULTS}/logs/site.log",
-    group:
-        "reporting"
     resources:
         mem_mb=reporting_memory,
     params:

@@ -9,6 +9,7 @@ for chunk in seed_chunks():
             f"foundation_seeds_{chunk[0]}_to_{chunk[-1]}"
         input:
             store=f"{DATA}/{{dataset}}.checksum",
+            outside=lambda wildcards: foundation_files(config, wildcards.dataset),
         output:
             run_outputs(["foundation"], chunk),
         log:

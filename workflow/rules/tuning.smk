@@ -4,6 +4,7 @@
 rule tuning_foundations:
     input:
         store=f"{DATA}/{{dataset}}.checksum",
+        outside=lambda wildcards: foundation_files(config, wildcards.dataset),
     output:
         run_outputs(["foundation"], tuning_seeds(config)),
     log:
