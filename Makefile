@@ -51,6 +51,7 @@ benchmark: $(READY)
 	python -m benchmarks.kernels --output results/benchmarks
 	python -m benchmarks.field --output results/benchmarks
 	python -m benchmarks.evaluation --output results/benchmarks
+	python -m benchmarks.scaling --output results/benchmarks
 
 tune: $(READY)
 	snakemake tune --cores $(CORES) --configfile "$(CONFIG)"

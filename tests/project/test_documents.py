@@ -145,7 +145,6 @@ def test_every_page_is_declared_or_a_guide():
         "adding_a_baseline",
         "adding_a_dataset",
         "adding_a_figure",
-        "full_scale",
         "losses",
         "records",
         "tuning",
