@@ -1,7 +1,8 @@
 """How training scales: the share of a step that computes, and two processes beside one with the same joint batch.
 
 Run ``python -m benchmarks.scaling --output results/benchmarks``; it writes ``scaling_of_training.csv``, one row for
-each method, network and measure, with its target. All in one run on the same machine; a process computes with one thread.
+each method, network and measure, with its target. All in one run on the same machine; a process computes with one
+thread.
 
 - ``share``: the part of the training loop that is spent in forward, backward and optimiser, with stored features.
 - ``two processes``: items per second of two processes (gloo) over those of one, which has the whole joint batch.
