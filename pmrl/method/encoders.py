@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pmrl.losses.spectral import widen
 from pmrl.method.embeddings import Batch, Lazy
 from pmrl.method.sizes import NetworkSettings, Shape
 
@@ -42,7 +43,7 @@ class Encoders(nn.Module):
         """Unit vectors (batch, dimension) and tokens (batch, 1 + tokens, width) by modality; both zero where absent."""
         vectors, leading = self.project(batch)
         present = torch.stack([batch.present[name] for name in self.tokens]).unsqueeze(-1)
-        unit = functional.normalize(vectors, dim=-1) * present
+        unit = functional.normalize(widen(vectors), dim=-1) * present
         first = dict(zip(self.tokens, leading.unsqueeze(2), strict=True))
 
         def sequence(name: str, stored: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from pmrl.method.embeddings import Batch, Embeddings, Joint, Lazy
 from pmrl.seeds import derived_seed
 from pmrl.training.seeding import drawing_again, random_state
 
+LARGE = 1 << 18  # numbers of a gradient that is sent by itself
 PATIENCE = timedelta(hours=12)  # the others wait while one prepares or writes files
 
 
@@ -179,9 +180,14 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if count() == 1 or not gradients:
         return
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    # many small messages cost more than one, and a copy of a large tensor more than a message
+    small = [gradient for gradient in gradients if gradient.numel() < LARGE]
+    joined = torch.cat([gradient.flatten() for gradient in small]) if small else gradients[0].new_empty(0)
+    large = [gradient for gradient in gradients if gradient.numel() >= LARGE]
     with waiting():
-        dist.all_reduce(flat)
-    flat /= count()
-    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+        for work in [dist.all_reduce(x, async_op=True) for x in (joined, *large)]:
+            work.wait()
+    for gradient, total in zip(small, joined.split([gradient.numel() for gradient in small]), strict=True):
+        gradient.copy_(total.view_as(gradient))
+    for gradient in gradients:
+        gradient /= count()
