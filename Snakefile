@@ -29,5 +29,9 @@ rule all:
         rules.site.output,
 
 
+onstart:
+    check_executor()
+
+
 onsuccess:
     print(time_summary())

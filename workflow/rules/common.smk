@@ -4,6 +4,7 @@
 
 import json
 import os
+import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -193,6 +194,16 @@ def reporting_memory(wildcards, input):
 
 def as_json(settings):
     return json.dumps(settings, sort_keys=True)
+
+
+def check_executor():
+    """Say what to do where the commands of the cluster are missing."""
+    plugin = workflow.executor_plugin
+    if plugin is not None and plugin.name == "slurm" and shutil.which("sbatch") is None:
+        raise WorkflowError(
+            "SLURM is not here: there is no command sbatch. Run this on a machine that submits jobs to your cluster, or "
+            "without --profile profiles/slurm to use this machine alone."
+        )
 
 
 def time_summary():
