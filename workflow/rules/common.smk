@@ -5,6 +5,7 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -197,12 +198,21 @@ def as_json(settings):
 
 
 def check_executor():
-    """Say what to do where the commands of the cluster are missing."""
+    """Say what to do where the commands of the cluster, or a partition that jobs ask for, do not exist."""
     plugin = workflow.executor_plugin
-    if plugin is not None and plugin.name == "slurm" and shutil.which("sbatch") is None:
+    if plugin is None or plugin.name != "slurm":
+        return
+    if shutil.which("sbatch") is None:
         raise WorkflowError(
             "SLURM is not here: there is no command sbatch. Run this on a machine that submits jobs to your cluster, or "
             "without --profile profiles/slurm to use this machine alone."
+        )
+    wanted = {job.resources.get("slurm_partition") for job in workflow.dag.needrun_jobs()} - {None}
+    listed = subprocess.run(["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True).stdout.split()
+    if listed and wanted - set(listed):
+        raise WorkflowError(
+            f"SLURM has no partition {', '.join(sorted(wanted - set(listed)))}; it has {', '.join(sorted(set(listed)))}. "
+            "Set slurm_partition in profiles/slurm/config.yaml, or with --default-resources."
         )
 
 
