@@ -101,8 +101,7 @@ def test_other_settings_are_named_and_refused(stopped, store, tmp_path, monkeypa
     assert stopped.exists() and not list((tmp_path / "results").rglob("scratch.safetensors"))
 
 
-def test_another_number_of_processes_is_refused(stopped, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(resume.processes, "count", lambda: 2)
+def test_another_number_of_processes_is_refused(stopped):
     with pytest.raises(UserError, match="processes was 1 and is 2"):
         resume.Unfinished(stopped.with_suffix(".safetensors"), _about(stopped) | {"processes": 2}, 1)._check(
             unfinished.read_metadata(stopped)

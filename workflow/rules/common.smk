@@ -178,8 +178,8 @@ def features_megabytes(wildcards):
 def training_minutes(wildcards, attempt):
     """Minutes for a job that trains and evaluates, by the number of its steps and the size of the features.
 
-    About ten times what one core of a laptop takes. A job that needs longer is stopped, and its next attempt, with
-    twice the time, goes on from its last checkpoint.
+    Meant to be ample for one core. A job that needs longer is stopped, and its next attempt, with twice the time, goes on
+    from its last checkpoint.
     """
     training = config["training"]
     steps = sum(training[name] for name in training if name.endswith("_steps"))
