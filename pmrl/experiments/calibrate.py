@@ -80,6 +80,8 @@ def measured(run: Run, name: str, network: Network, method: Method) -> dict[str,
 def adopt(config: dict[str, Any], results: Path, target: Path) -> None:
     """Join the tables of all settings and data sets in one committed file.
 
+    What the file says of other settings and data sets stays as it is.
+
     Raises:
         UserError: a table is missing.
     """
@@ -87,5 +89,9 @@ def adopt(config: dict[str, Any], results: Path, target: Path) -> None:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise UserError(f"{missing[0]}: not found ({len(missing)} such tables). Run `make calibrate` again.")
+    new = pd.concat([pd.read_csv(path) for path in paths])
+    former = pd.read_csv(target) if Path(target).exists() else new.head(0)
+    one_cell = ["setting", "dataset"]
+    stays = ~former.set_index(one_cell).index.isin(new.set_index(one_cell).index)
     with replacing(target) as temporary:
-        pd.concat([pd.read_csv(path) for path in paths]).to_csv(temporary, index=False)
+        pd.concat([former[stays], new]).to_csv(temporary, index=False)

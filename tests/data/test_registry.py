@@ -228,11 +228,11 @@ def test_fourteen_languages_name_every_emoji():
 def test_polyglot_is_one_item_in_fourteen_languages_each_with_its_mask(monkeypatch, tmp_path):
     """The whole data set, with features that are quick to make."""
 
-    def lengths(texts):
+    def lengths(texts, tokens):
         values = np.array([[len(text), sum(map(ord, text))] for text in texts], dtype=np.float32)
-        return values, np.zeros((len(texts), 1, 1), dtype=np.float16)
+        return values, np.zeros((len(texts), tokens, 1), dtype=np.float16)
 
-    monkeypatch.setattr(polyglot, "encode_characters", lengths)
+    monkeypatch.setattr(polyglot.use_multilingual, "encode_texts", lengths)
     dataset = polyglot.build(tmp_path)
     assert len(dataset.modalities) == 14 and dataset.anchor in dataset.modalities
     assert len(dataset.items) > 1500

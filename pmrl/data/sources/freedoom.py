@@ -15,21 +15,19 @@ from pmrl.data.arrays import varying, varying_columns
 from pmrl.data.dataset import Card, Dataset, Modality, NoisyFeatures
 from pmrl.data.encoders import (
     PICTURE_PACKAGES,
-    SPEECH_ENCODER,
-    SPEECH_PACKAGES,
     TEXT_ENCODER,
     TEXT_NOISE,
     TEXT_PACKAGES,
     Encoded,
     encode_pictures,
-    encode_speech,
     encode_texts,
 )
 from pmrl.data.freedoom import engine, files
 from pmrl.data.freedoom.features import depth_grid, motion_and_state
 from pmrl.data.media import shards
 from pmrl.data.media.decode import read_frames, read_sound
-from pmrl.data.media.encoders.base import Encoder, channel_by_channel, frame_by_frame
+from pmrl.data.media.encoders import sound_effects
+from pmrl.data.media.encoders.base import Encoder, frame_by_frame
 from pmrl.data.media.encoders.named import encoder
 from pmrl.data.media.signals import Sampling, Signals
 from pmrl.data.pictures import png
@@ -42,12 +40,11 @@ PACKAGES = (
     "pillow",
     *noise.PACKAGES,
     *PICTURE_PACKAGES,
-    *SPEECH_PACKAGES,
     *TEXT_PACKAGES,
+    *sound_effects.PACKAGES,
 )
 FRAMES = 4  # of each clip, evenly over its length
 VIDEO_ENCODER = "EfficientNet-lite0 (ImageNet), mean over four frames; tokens: the frames"
-SOUND_ENCODER = f"both channels: {SPEECH_ENCODER}"
 PATTERNS = {"video": files.VIDEOS, "sound": files.SOUNDS, "depth": files.DEPTHS}
 absence = engine.absence
 
@@ -63,10 +60,12 @@ def build(cache: Path) -> Dataset:
     """
     folder = files.kept(cache)
     table = read_table(folder)
+    by_name = encoders(cache)
     read = {
-        name: shards.encode(signals, encoders(cache)[name], cache / "freedoom_features" / name, f"freedoom {name}")
+        name: shards.encode(signals, by_name[name], cache / "freedoom_features" / name, f"freedoom {name}")
         for name, signals in signals_of(folder, table).items()
     }
+    columns = {name: varying_columns(one.pooled, one.present) for name, one in read.items()}
     measured = {"depth": encode_depth(folder, table), "telemetry": encode_telemetry(folder, table)}
     encoded = {name: (features.pooled, features.tokens) for name, features in read.items()} | measured
     every = np.ones(len(table), dtype=bool)
@@ -78,7 +77,7 @@ def build(cache: Path) -> Dataset:
         tokens={name: encoded[name][1] for name in CARD.modalities},
         present=present,
         views=views(folder, table, read),
-        noisy=noisy(folder, table, {name: varying_columns(one.pooled, one.present) for name, one in read.items()}),
+        noisy=noisy(folder, table, by_name["sound"], columns),
         lengths={name: read[name].lengths for name in ("text", "subtitle")},
         class_names=encode_texts(sorted(set(table["label"]))),
     )
@@ -89,19 +88,18 @@ def signals_of(folder: Path, table: pd.DataFrame) -> dict[str, Signals]:
     paths = {name: [folder / pattern.format(id=key) for key in table["id"]] for name, pattern in PATTERNS.items()}
     return {
         "video": Signals(VIDEO, paths["video"], Sampling(frames=FRAMES, size=None)),
-        "sound": Signals(AUDIO, paths["sound"], Sampling(channels=2)),
+        "sound": Signals(AUDIO, paths["sound"], Sampling(channels=1)),
         "text": Signals(TEXT, list(table["caption"]), Sampling()),
         "subtitle": Signals(TEXT, list(table["subtitle"]), Sampling()),
     }
 
 
 def encoders(cache: Path) -> dict[str, Encoder]:
-    """The encoder of each modality that has one; sound is heard at the rate at which the game plays it."""
-    sound = Encoder("log_mel", SOUND_ENCODER, encode_stereo, rate=engine.RATE, packages=SPEECH_PACKAGES)
+    """The encoder of each modality that has one."""
     texts = encoder("minilm", TEXT, cache)
     return {
         "video": encoder("efficientnet_lite0", VIDEO, cache),
-        "sound": sound,
+        "sound": encoder("sound_effects", AUDIO, cache),
         "text": texts,
         "subtitle": texts,
     }
@@ -112,11 +110,6 @@ def read_table(folder: Path) -> pd.DataFrame:
     table = pd.read_csv(folder / files.ITEMS, dtype=str, keep_default_na=False)
     table["split"] = split_by_group(list(table["group"]))
     return table
-
-
-def encode_stereo(sounds: Sequence[np.ndarray]) -> Encoded:
-    """Both channels by the encoder of speech, side by side."""
-    return channel_by_channel(sounds, lambda waves: encode_speech(waves, engine.RATE))
 
 
 def encode_videos(videos: Sequence[np.ndarray]) -> Encoded:
@@ -144,16 +137,16 @@ def _in_a_row(tokens: np.ndarray) -> Encoded:
     return tokens.reshape(len(tokens), -1), tokens
 
 
-def noisy(folder: Path, table: pd.DataFrame, columns: dict[str, np.ndarray]) -> list[NoisyFeatures]:
+def noisy(folder: Path, table: pd.DataFrame, listener: Encoder, columns: dict[str, np.ndarray]) -> list[NoisyFeatures]:
     """The test items with blurred frames, and with noise on the sound; ``columns`` as kept of each modality."""
     test = list(table.loc[table["split"].eq(TEST), "id"])
     paths = {name: [folder / pattern.format(id=key) for key in test] for name, pattern in PATTERNS.items()}
     frames = [frame for path in progress(paths["video"], "videos read") for frame in read_frames(path, FRAMES)]
-    sounds = [read_sound(path, engine.RATE, channels=2) for path in progress(paths["sound"], "sounds read")]
+    sounds = [read_sound(path, listener.rate, channels=1) for path in progress(paths["sound"], "sounds read")]
     return [
         *noise.blurred("video", frames, lambda blurred: encode_videos(_in_videos(blurred)), columns["video"]),
         *noise.with_sound_noise(
-            CARD.name, "sound", dict(zip(test, sounds, strict=True)), encode_stereo, columns["sound"]
+            CARD.name, "sound", dict(zip(test, sounds, strict=True)), listener.encode, columns["sound"]
         ),
     ]
 
@@ -197,7 +190,9 @@ CARD = Card(
     anchor="text",
     modalities={
         "video": Modality("what the player sees, 2 seconds", VIDEO_ENCODER, kind=VIDEO),
-        "sound": Modality("stereo sound of the game, without music", SOUND_ENCODER, kind=AUDIO),
+        "sound": Modality(
+            "stereo sound of the game, without music, both channels as one", sound_effects.DESCRIPTION, kind=AUDIO
+        ),
         "depth": Modality("distance of what is seen", "mean logarithm in cells of 8 × 8 pixels; tokens: four frames"),
         "text": Modality(
             "caption from what the engine says is in view and happens", TEXT_ENCODER, kind=TEXT, noise=TEXT_NOISE

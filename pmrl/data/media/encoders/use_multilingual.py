@@ -22,7 +22,7 @@ WEIGHTS = Weights(
     license="Apache-2.0",
 )
 PACKAGES = (WEIGHTS.package, "threadpoolctl")
-DESCRIPTION = "multilingual Universal Sentence Encoder; tokens: the same of up to 8 parts of the text"
+DESCRIPTION = "multilingual Universal Sentence Encoder; tokens: the same of parts of the text"
 DIMENSION = 512
 BATCH = 256
 
