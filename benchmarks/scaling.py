@@ -15,6 +15,7 @@ the contrastive loss of the joint batch and exchanges all gradients.
 import argparse
 import contextlib
 import io
+import itertools
 import multiprocessing
 import os
 import socket
@@ -33,7 +34,7 @@ from pmrl.experiments.writing import processor
 from pmrl.files import replacing
 from pmrl.method import Method, NetworkSettings
 from pmrl.method.base import build_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.networks import Network
 from pmrl.progress import progress
 from pmrl.records import MEASUREMENT, SPLITS
@@ -84,11 +85,12 @@ def training(name: str, network_name: str, batch_size: int) -> tuple[Training, l
 
 def seconds(begun: Training, batches: list[np.ndarray]) -> float:
     """Seconds of the steps after the first few."""
-    for index in batches[:WARM_UP]:
-        begun.step(index)
+    draws = begun.drawn(batches)
+    for draw in itertools.islice(draws, WARM_UP):
+        begun.step(draw)
     start = time.perf_counter()
-    for index in batches[WARM_UP:]:
-        begun.step(index)
+    for draw in draws:
+        begun.step(draw)
     return time.perf_counter() - start
 
 
@@ -114,11 +116,12 @@ def share(name: str, network: str) -> float:
     timed(method, "loss")
     timed(begun.optimizer, "backward")
     timed(begun.optimizer, "update")
-    for index in batches[:WARM_UP]:
-        begun.step(index)
+    draws = begun.drawn(batches)
+    for draw in itertools.islice(draws, WARM_UP):
+        begun.step(draw)
     spent[0], start = 0.0, time.perf_counter()
-    for index in batches[WARM_UP:]:
-        begun.step(index)
+    for draw in draws:
+        begun.step(draw)
     return spent[0] / (time.perf_counter() - start)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pmrl.data.arrays import RESOLUTION, column_blocks
+from pmrl.data import large
+from pmrl.data.arrays import RESOLUTION, column_blocks, column_range
 from pmrl.errors import UserError
 from pmrl.records import ITEM_COLUMNS, KINDS, OPTIONAL_ITEM_COLUMNS, PRETRAIN, SIGNAL_NOISES, SPLITS, TEST, TEXT
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # A feature that singles out a class of at least this size exactly is taken for the label.
 LEAK_CLASS_SIZE = 10
+# In a large array, leaks are looked for among so many items, drawn by this seed; what these show is confirmed on all.
+SAMPLE, SEED = 5000, 0
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
@@ -75,7 +78,7 @@ def check_modality(
     check_finite(where, pooled, ids)
     check_finite(f"{where}, tokens", tokens, ids)
     check_columns(where, pooled, present, items)
-    check_leaks(f"{where}, tokens", _rows(tokens.reshape(len(ids), -1), present), items, present)
+    check_leaks(f"{where}, tokens", tokens.reshape(len(ids), -1), items, present)
 
 
 def check_pretraining(where: str, present: np.ndarray, items: pd.DataFrame) -> None:
@@ -310,13 +313,15 @@ def check_finite(where: str, array: np.ndarray, ids: np.ndarray) -> None:
         UserError: naming the first item that does not, and the column, counted from 0.
     """
     flat = array.reshape(len(array), -1)
-    finite = np.isfinite(flat)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        raise UserError(
-            f"{where}: item {ids[row]!r}, column {column}: found {flat[row, column]}, expected a finite number "
-            "(columns are counted from 0); fix it, or mark the modality as absent for this item."
-        )
+    for rows in large.blocks(flat):
+        finite = np.isfinite(flat[rows])
+        if not finite.all():
+            place, column = np.argwhere(~finite)[0]
+            row = rows.start + place
+            raise UserError(
+                f"{where}: item {ids[row]!r}, column {column}: found {flat[row, column]}, expected a finite number "
+                "(columns are counted from 0); fix it, or mark the modality as absent for this item."
+            )
 
 
 def check_columns(where: str, pooled: np.ndarray, present: np.ndarray, items: pd.DataFrame) -> None:
@@ -325,17 +330,17 @@ def check_columns(where: str, pooled: np.ndarray, present: np.ndarray, items: pd
     Raises:
         UserError: naming the column by its number, counted from 0.
     """
-    values = _rows(pooled, present)
-    if len(values) < 2:
-        raise UserError(f"{where}: present for {len(values)} items; expected at least 2.")
-    constant = values.min(axis=0) == values.max(axis=0)
+    if present.sum() < 2:
+        raise UserError(f"{where}: present for {present.sum()} items; expected at least 2.")
+    least, largest = column_range(pooled, present)
+    constant = least == largest
     if constant.any():
         column = int(constant.argmax())
         raise UserError(
-            f"{where}: column {column} is constant over all items (it is {values[0, column]:g} as float32; columns are "
+            f"{where}: column {column} is constant over all items (it is {least[column]:g} as float32; columns are "
             "counted from 0) and carries no information; remove it."
         )
-    check_leaks(where, values, items, present)
+    check_leaks(where, pooled, items, present)
 
 
 def check_leaks(where: str, values: np.ndarray, items: pd.DataFrame, present: np.ndarray) -> None:
@@ -343,26 +348,42 @@ def check_leaks(where: str, values: np.ndarray, items: pd.DataFrame, present: np
 
     Args:
         where: what the columns belong to, for the message.
-        values: (present items, columns).
+        values: (items, columns).
         items: the table of items.
         present: (items,) which items have the modality.
 
     Raises:
         UserError: naming the column by its number, counted from 0.
     """
-    numbered = row_numbers(values, np.flatnonzero(present))
+    rows, labels = np.flatnonzero(present), items["label"].to_numpy()
+    if not large.lies_in_file(values):
+        found = _leak(values if present.all() else values[rows], rows, labels[rows])
+    else:
+        few = np.sort(np.random.default_rng(SEED).permutation(rows)[:SAMPLE])
+        found = _leak(large.taken(values, few), few, labels[few])
+        if found is not None:
+            column = large.changed(values[:, found[0] : found[0] + 1], rows)
+            confirmed = _leak(column, rows, labels[rows])
+            found = confirmed and (found[0], confirmed[1])
+    if found is not None:
+        raise UserError(f"{where}: column {found[0]} {found[1]} Remove it.")
+
+
+def _leak(values: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> tuple[int, str] | None:
+    """A column of ``values`` (given rows, columns) that reveals the row number or the label, and how it does."""
+    numbered = row_numbers(values, rows)
     if numbered.any():
-        raise UserError(
-            f"{where}: column {numbered.argmax()} rises or falls by the same step with every row like a row number "
-            "(columns are counted from 0); an id must not be a feature. Remove it."
+        return int(numbered.argmax()), (
+            "rises or falls by the same step with every row like a row number (columns are counted from 0); an id must "
+            "not be a feature."
         )
-    labels = items["label"].to_numpy()[present]
     column, label = label_leak(values, labels)
     if column is not None:
-        raise UserError(
-            f"{where}: column {column} has one value for every item of label {label!r} and never elsewhere: it is the "
-            "label in disguise (columns are counted from 0). Remove it."
+        return column, (
+            f"has one value for every item of label {label!r} and never elsewhere: it is the label in disguise "
+            "(columns are counted from 0)."
         )
+    return None
 
 
 def row_numbers(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -443,8 +464,3 @@ def _single_valued(columns: np.ndarray, sizes: np.ndarray) -> tuple[int | None, 
         if own.any():
             return int(column), int(places[own.argmax()])
     return None, None
-
-
-def _rows(array: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """The present rows; the same array if all are, which saves a copy."""
-    return array if present.all() else array[present]

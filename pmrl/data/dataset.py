@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from pmrl.data import large
 from pmrl.errors import UserError
 from pmrl.records import MEASUREMENT, SPLITS
 
@@ -38,7 +39,8 @@ class Modality:
 class Card:
     """Where a data set comes from and how it was made.
 
-    ``counts``, ``checksum`` and the sizes within ``modalities`` are filled in by `pmrl.data.store.save`.
+    ``counts``, ``checksum``, those of the files of large ``arrays`` and the sizes within ``modalities`` are filled in
+    by `pmrl.data.store.save`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Card:
     versions: dict[str, str] = field(default_factory=dict)
     recipe: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    arrays: dict[str, str] = field(default_factory=dict)
     checksum: str = ""
 
 
@@ -82,7 +85,8 @@ class Dataset:
     Attributes:
         card: what the data set is.
         items: columns id, group, label, split, caption and perhaps instance (all text); one row per item.
-        pooled: per modality float32 (instances, dimension); zeros where the modality is absent.
+        pooled: per modality float32 (instances, dimension); zeros where the modality is absent. Large arrays lie in
+            files, see `pmrl.data.large`.
         tokens: per modality float16 or, where that would lose something, float32 (instances, tokens, width); zeros
             where it is absent.
         present: per modality bool (instances,).
@@ -132,12 +136,18 @@ class Dataset:
         tokens = self.tokens[modality]
         return self.lengths.get(modality, np.full(len(tokens), tokens.shape[1], np.int32))
 
-    def real_tokens(self, modality: str, rows: np.ndarray) -> np.ndarray:
-        """(tokens, width) of a modality of the instances in ``rows``, one after the other, without padding."""
-        tokens = self.tokens[modality][rows]
-        places = np.arange(tokens.shape[1])
-        real: np.ndarray = tokens[places < self.token_lengths(modality)[rows, np.newaxis]]
-        return real
+    def real_tokens(self, modality: str, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """(tokens, width) of a modality of the instances in ``rows``, without padding, in parts of some instances."""
+        lengths, start = self.token_lengths(modality)[rows], 0
+        for tokens in large.parts(self.tokens[modality], rows):
+            counts = lengths[start : start + len(tokens), np.newaxis]
+            yield tokens[np.arange(tokens.shape[1]) < counts]
+            start += len(tokens)
+
+    @property
+    def lies_in_files(self) -> bool:
+        """Whether some of the features are larger than memory should hold."""
+        return any(large.lies_in_file(array) for part in (self.pooled, self.tokens) for array in part.values())
 
     def indices(self, split: str) -> np.ndarray:
         """Rows of one split, ascending, int64.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pmrl.data import learnability, store
+from pmrl.data import large, learnability, store
 from pmrl.data.arrays import cut, real_tokens, varying_columns, zero_where_absent
 from pmrl.data.checks import check_lengths, view_problem
 from pmrl.data.dataset import Card, Dataset, Modality
@@ -110,7 +110,7 @@ def _encoded(path: Path, card: dict[str, Any], name: str, items: Items, cache: P
     about = Modality(entry.get("description", name), reads, kind=entry["kind"], noise=entry.get("noise", 0.0))
     part = _Part(
         about,
-        features.pooled[:, kept],
+        large.changed(features.pooled, np.arange(len(features.pooled)), lambda part, _: part[:, kept]),
         features.tokens,
         features.present,
         np.where(features.present, features.lengths, 0).astype(np.int32),
@@ -124,10 +124,11 @@ def _encoded(path: Path, card: dict[str, Any], name: str, items: Items, cache: P
 def _of_items(part: _Part, views: dict[int, bytes | str], clip: np.ndarray, items: Items) -> _Part:
     """The features of the clips for the items that belong to them."""
     ids = list(items.table["id"])
+    alone = np.array_equal(clip, np.arange(len(part.present)))
     return replace(
         part,
-        pooled=part.pooled[clip],
-        tokens=part.tokens[clip],
+        pooled=part.pooled if alone else large.changed(part.pooled, clip),
+        tokens=part.tokens if alone else large.changed(part.tokens, clip),
         present=part.present[clip],
         lengths=None if part.lengths is None else part.lengths[clip],
         views={ids[item]: views[row] for item, row in enumerate(clip) if row in views},
@@ -256,7 +257,11 @@ def _without_fillers(path: Path, given: Features, entry: dict[str, Any]) -> Feat
         return given
     filler = np.float32(0 if entry["absent"] == ZEROS else entry["absent"])
     flat = given.features.reshape(len(given.features), -1)
-    filled = (np.isnan(flat) if np.isnan(filler) else flat == filler).all(axis=1)
+    filled = large.changed(
+        flat,
+        np.arange(len(flat)),
+        lambda part, _: (np.isnan(part) if np.isnan(filler) else part == filler).all(axis=1),
+    )
     if not filled.any():
         raise UserError(
             f"{path}: the card has `absent: {entry['absent']}`, but no item has this value in all features; expected "
@@ -312,12 +317,17 @@ def _padded(
     check_lengths(str(path), lengths, tokens.shape[1], given.present)
     lengths = np.where(given.present, lengths, 0).astype(np.int32)
     real = np.arange(tokens.shape[1]) < lengths[:, None]
-    return np.where(real[:, :, None], tokens, 0), lengths
+    cleared = large.changed(
+        tokens, np.arange(len(tokens)), lambda part, rows: np.where(real[rows][:, :, None], part, 0)
+    )
+    return cleared, lengths
 
 
 def _token_means(tokens: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     """(items, width): the mean over the real tokens of each item; padding is zeros."""
-    if lengths is None:
-        return tokens.mean(axis=1, dtype=np.float64).astype(np.float32)
-    totals = tokens.sum(axis=1, dtype=np.float64)
-    return (totals / np.maximum(lengths, 1)[:, None]).astype(np.float32)
+    counts = np.full(len(tokens), tokens.shape[1]) if lengths is None else np.maximum(lengths, 1)
+    return large.changed(
+        tokens,
+        np.arange(len(tokens)),
+        lambda part, rows: (part.sum(axis=1, dtype=np.float64) / counts[rows, None]).astype(np.float32),
+    )

@@ -13,6 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from pmrl.data import large
 from pmrl.data.arrays import zero_where_absent
 from pmrl.data.tables import as_float32, first_line, read_numbers, tidy
 from pmrl.errors import UserError
@@ -26,7 +27,7 @@ class Features:
     """The content of a modality's file, in the order of the items.
 
     Attributes:
-        features: float32 (items, columns), or (items, tokens, width).
+        features: float32 (items, columns), or (items, tokens, width); a large array of float16 stays as it is.
         present: (items,) bool; absent rows of ``features`` are zeros.
         tokens: float32 (items, tokens, width), if the file has them beside the features.
         lengths: (items,) integers, how many tokens of each item are not padding, if the file has them.
@@ -89,14 +90,22 @@ def _from_table(path: Path, ids: list[str], gaps: bool) -> Features:
 def _from_arrays(path: Path, arrays: dict[str, np.ndarray], ids: list[str]) -> Features:
     _check_arrays(path, arrays, len(ids))
     order = _order(path, tidy_ids(path, arrays["ids"]), ids, gaps=False) if "ids" in arrays else None
-    rows = {key: array if order is None else array[order] for key, array in arrays.items()}
+    rows = {key: array if order is None else large.changed(array, order) for key, array in arrays.items()}
     present = _mask(path, rows["present"]) if "present" in rows else np.ones(len(ids), dtype=bool)
     given = {}
     for key in ("features", "tokens"):
         if key in rows:
-            values = zero_where_absent(rows.pop(key), present)
-            given[key] = as_float32(f"{path}: {key}", np.ascontiguousarray(values))
+            given[key] = _numbers(f"{path}: {key}", zero_where_absent(rows.pop(key), present))
     return Features(given["features"], present, given.get("tokens"), rows.get("lengths"))
+
+
+def _numbers(where: str, values: np.ndarray) -> np.ndarray:
+    """The values as float32; large ones block by block, and as they are if they have float16."""
+    if not large.lies_in_file(values):
+        return as_float32(where, np.ascontiguousarray(values))
+    if values.dtype in (np.float16, np.float32):
+        return values
+    return large.changed(values, np.arange(len(values)), lambda part, _: as_float32(where, part))
 
 
 def _check_arrays(path: Path, arrays: dict[str, np.ndarray], count: int) -> None:
@@ -157,7 +166,8 @@ def _order(path: Path, found: list[str], ids: list[str], gaps: bool) -> np.ndarr
 
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
     try:
-        return {"features": np.load(path, allow_pickle=False)}
+        mapped = path.stat().st_size >= large.LARGE
+        return {"features": large.opened(path) if mapped else np.load(path, allow_pickle=False)}
     except (ValueError, OSError, EOFError, MemoryError) as error:
         raise UserError(f"{path}: cannot be read as an array of numbers ({first_line(error)}).") from error
 

@@ -16,6 +16,7 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from pmrl.data import large
 from pmrl.data.arrays import half_suffices, zero_where_absent
 from pmrl.data.checks import check, check_kinds, check_noisy, check_shapes
 from pmrl.data.dataset import Card, Dataset, Modality, NoisyFeatures
@@ -26,6 +27,7 @@ from pmrl.records import SPLITS, TEST
 __all__ = ["SPLITS", "Card", "Dataset", "Modality", "completed", "load", "read_card", "save", "write"]
 
 ITEMS, FEATURES, VIEWS, CARD = "items.parquet", "features.safetensors", "views.parquet", "card.yaml"
+ARRAYS = "arrays"  # the folder of large arrays, a file for each, which is mapped instead of read
 NOISY = "noisy/"  # begins the names of noisy features: noisy/<kind>/<level>/<modality>
 CLASSES, CLASS_TOKENS = ".classes", ".classes.tokens"  # no modality has an empty name
 FORMER = "pictures.parquet"  # an older store may still have it
@@ -55,15 +57,22 @@ def write(dataset: Dataset, folder: Path) -> Dataset:
     (folder / CARD).unlink(missing_ok=True)
     with replacing(folder / ITEMS) as path:
         dataset.items.to_parquet(path, index=False)
+    arrays = _arrays(dataset)
+    in_files = {name: array for name, array in arrays.items() if large.is_large(array.shape, array.dtype)}
     with replacing(folder / FEATURES) as path:
-        save_file(_arrays(dataset), path)
+        save_file({name: array for name, array in arrays.items() if name not in in_files}, path)
+    for path in _array_files(folder):
+        path.unlink()
+    for name, array in in_files.items():
+        large.write(array, folder / ARRAYS / f"{name}.npy")
     (folder / FORMER).unlink(missing_ok=True)
     if any(dataset.views.values()):
         with replacing(folder / VIEWS) as path:
             _view_table(dataset).to_parquet(path, index=False, schema=VIEW_COLUMNS)
     else:
         (folder / VIEWS).unlink(missing_ok=True)
-    card = replace(dataset.card, checksum=sha256(*_content(folder)))
+    digests = {path.name: sha256(path) for path in _array_files(folder)}
+    card = replace(dataset.card, arrays=digests, checksum=sha256(*_content(folder)))
     with replacing(folder / CARD) as path:
         path.write_text(yaml.safe_dump(_plain(card), sort_keys=False, allow_unicode=True), encoding="utf-8")
     return replace(dataset, card=card)
@@ -77,17 +86,14 @@ def load(folder: Path, verify: bool = True) -> Dataset:
     """
     folder = Path(folder)
     card = read_card(folder)
-    missing = [name for name in (ITEMS, FEATURES) if not (folder / name).is_file()]
+    expected = [ITEMS, FEATURES, *(f"{ARRAYS}/{name}" for name in card.arrays)]
+    missing = [name for name in expected if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder}: {' and '.join(missing)} missing; run `pmrl prepare {card.name}` again.")
-    checksum = sha256(*_content(folder)) if verify else card.checksum
-    if checksum != card.checksum:
-        raise UserError(
-            f"{folder}: the checksum of the files is {checksum[:12]}…, expected {card.checksum[:12]}… as in {CARD}; "
-            f"the store was changed or damaged. Run `pmrl prepare {card.name}` to build it again."
-        )
+    if verify:
+        _verify(folder, card)
     try:
-        arrays = load_file(folder / FEATURES)
+        arrays = load_file(folder / FEATURES) | {path.stem: large.opened(path) for path in _array_files(folder)}
         items = pd.read_parquet(folder / ITEMS)
         dataset = Dataset(
             card=card,
@@ -109,6 +115,22 @@ def load(folder: Path, verify: bool = True) -> Dataset:
     check_shapes(dataset)
     check_noisy(dataset)
     return dataset
+
+
+def _verify(folder: Path, card: Card) -> None:
+    """Test the checksum of the store, and of each large array.
+
+    Raises:
+        UserError: naming the folder, or the file of the array.
+    """
+    pairs = [(folder, sha256(*_content(folder)), card.checksum)]
+    pairs += [(path, sha256(path), card.arrays.get(path.name, "")) for path in _array_files(folder)]
+    for path, found, expected in pairs:
+        if found != expected:
+            raise UserError(
+                f"{path}: the checksum is {found[:12]}…, expected {expected[:12]}… as in {CARD}; the store was changed "
+                f"or damaged. Run `pmrl prepare {card.name}` to build it again."
+            )
 
 
 def read_card(folder: Path) -> Card:
@@ -142,7 +164,10 @@ def is_current(folder: Path, recipe: str) -> bool:
     """Whether ``folder`` holds an intact store that was made by ``recipe``."""
     try:
         card = read_card(folder)
-        return card.recipe == recipe and sha256(*_content(Path(folder))) == card.checksum
+        if card.recipe != recipe:
+            return False
+        _verify(Path(folder), card)
+        return sorted(card.arrays) == [path.name for path in _array_files(Path(folder))]
     except (UserError, OSError):
         return False
 
@@ -161,9 +186,9 @@ def completed(dataset: Dataset, files: Mapping[str, str] | None = None) -> Datas
     pooled, tokens, present, modalities = {}, {}, {}, {}
     for name, modality in dataset.card.modalities.items():
         mask = np.asarray(dataset.present[name], dtype=bool)
-        pooled[name] = zero_where_absent(dataset.pooled[name], mask).astype(np.float32, copy=False)
+        pooled[name] = _of_type(zero_where_absent(dataset.pooled[name], mask), np.float32)
         values = zero_where_absent(dataset.tokens[name], mask)
-        tokens[name] = values.astype(np.float16 if half_suffices(values, mask) else np.float32, copy=False)
+        tokens[name] = _of_type(values, np.float16 if half_suffices(values, mask) else np.float32)
         present[name] = mask
         modalities[name] = replace(modality, dimension=pooled[name].shape[1], tokens=tuple(tokens[name].shape[1:]))
     counts = {split: int((dataset.items["split"] == split).sum()) for split in SPLITS}
@@ -172,6 +197,12 @@ def completed(dataset: Dataset, files: Mapping[str, str] | None = None) -> Datas
     dataset = replace(dataset, noisy=[_completed_noisy(features, dataset) for features in dataset.noisy])
     check(dataset, files)
     return dataset
+
+
+def _of_type(values: np.ndarray, kind: np.typing.DTypeLike) -> np.ndarray:
+    if values.dtype == kind:
+        return values
+    return large.changed(values, np.arange(len(values)), lambda part, _: part.astype(kind))
 
 
 def _completed_noisy(features: NoisyFeatures, dataset: Dataset) -> NoisyFeatures:
@@ -217,6 +248,10 @@ def _content(folder: Path) -> list[Path]:
     return [folder / ITEMS, folder / FEATURES, *optional]
 
 
+def _array_files(folder: Path) -> list[Path]:
+    return sorted((folder / ARRAYS).glob("*.npy"))
+
+
 def _view_table(dataset: Dataset) -> pd.DataFrame:
     rows = [
         (modality, key, *((view, None) if isinstance(view, bytes) else (None, view)))
@@ -245,6 +280,8 @@ def _plain(card: Card) -> dict[str, Any]:
         modality["tokens"] = list(modality["tokens"])
         if not modality["noise"]:
             del modality["noise"]
+    if not content["arrays"]:
+        del content["arrays"]
     return content
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 
 
 @dataclass(frozen=True)

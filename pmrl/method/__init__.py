@@ -3,7 +3,8 @@
 from pmrl.data.dataset import Card, Dataset
 from pmrl.losses import info_nce
 from pmrl.method.base import Hyperparameters, Method, searched, value
-from pmrl.method.embeddings import Batch, Embeddings
+from pmrl.method.batch import Batch
+from pmrl.method.embeddings import Embeddings
 from pmrl.method.encoders import zero_tokens
 from pmrl.method.matching import instance_matching, matchable
 from pmrl.method.networks import Network

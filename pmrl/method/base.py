@@ -24,7 +24,8 @@ from pmrl.ranges import Range, fitted
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Card, Dataset
-    from pmrl.method.embeddings import Batch, Embeddings
+    from pmrl.method.batch import Batch
+    from pmrl.method.embeddings import Embeddings
     from pmrl.method.networks import Network
     from pmrl.method.sizes import NetworkSettings, Sizes
     from pmrl.method.steps import ParameterGroup

@@ -1,99 +1,21 @@
-"""What networks and methods exchange: stored features of some instances, and their embeddings."""
+"""What networks and methods exchange: the embeddings of some instances."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.losses.spectral import spectrum
+from pmrl.method.batch import Batch, Lazy
 
 if TYPE_CHECKING:
     from pmrl.method.heads import MatchingHead
-
-
-class Lazy(Mapping[str, Tensor]):
-    """Tensors by modality that are computed from others when they are first read, for instance tokens by matching only.
-
-    Args:
-        parts: what they are computed from.
-        change: gives the tensor of a modality from its name and part.
-        names: the modalities; by default all that have a part.
-    """
-
-    def __init__(
-        self,
-        parts: Mapping[str, Tensor],
-        change: Callable[[str, Tensor], Tensor],
-        names: Iterable[str] | None = None,
-    ) -> None:
-        self.parts, self.change = parts, change
-        self.names = tuple(parts if names is None else names)
-        self.computed: dict[str, Tensor] = {}
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self.names:
-            raise KeyError(name)
-        if name not in self.computed:
-            self.computed[name] = self.change(name, self.parts[name])
-        return self.computed[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Stored features of some instances, by modality.
-
-    Attributes:
-        pooled: (batch, features) of each modality.
-        tokens: (batch, tokens, token width) of each modality.
-        present: (batch,) booleans of each modality; absent rows hold zeros.
-        lengths: (batch,) how many tokens of each modality are not padding.
-    """
-
-    pooled: dict[str, Tensor]
-    tokens: Mapping[str, Tensor]
-    present: dict[str, Tensor]
-    lengths: dict[str, Tensor]
-
-    @classmethod
-    def from_dataset(cls, dataset: Dataset, indices: np.ndarray, device: torch.device) -> Batch:
-        """The instances of ``dataset`` at ``indices``, moved to ``device``."""
-
-        def gather(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-            return {name: torch.from_numpy(array[indices]).to(device) for name, array in arrays.items()}
-
-        lengths = {name: dataset.token_lengths(name) for name in dataset.modalities}
-        return cls(gather(dataset.pooled), gather(dataset.tokens), gather(dataset.present), gather(lengths))
-
-    def __len__(self) -> int:
-        return len(next(iter(self.present.values())))
-
-    def rows(self, index: Tensor | slice) -> Batch:
-        """The instances at ``index``; their tokens are gathered when they are first read."""
-
-        def gather(part: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {name: x[index] for name, x in part.items()}
-
-        tokens = Lazy(self.tokens, lambda _, x: x[index])
-        return Batch(gather(self.pooled), tokens, gather(self.present), gather(self.lengths))
-
-    def mapped(self, change: Callable[[str, Tensor], Tensor]) -> Batch:
-        """``change`` of each modality's name and array, for all arrays."""
-        parts = (self.pooled, self.tokens, self.present, self.lengths)
-        return Batch(*({name: change(name, x) for name, x in part.items()} for part in parts))
 
 
 @dataclass(frozen=True)

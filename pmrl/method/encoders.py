@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pmrl.losses.spectral import widen
-from pmrl.method.embeddings import Batch, Lazy
+from pmrl.method.batch import Batch, Lazy
 from pmrl.method.sizes import NetworkSettings, Shape
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pmrl.data.arrays import deviations
+from pmrl.data import large
+from pmrl.data.arrays import moments
 from pmrl.data.dataset import Dataset
-from pmrl.method.embeddings import Batch, Embeddings
+from pmrl.method.batch import Batch, StoredBatch
+from pmrl.method.embeddings import Embeddings
 from pmrl.method.encoders import ENCODERS
 from pmrl.method.heads import Heads
 from pmrl.method.sizes import NetworkSettings, Shape
@@ -25,19 +27,18 @@ class Standardize(nn.Module):
     statistics are part of the checkpoint.
 
     Args:
-        examples: (…, features) of the pre-training part.
+        examples: (rows, features) of the pre-training part, part by part.
         noise: a feature that deviates less is only centred too; see `pmrl.data.dataset.Modality`.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, examples: np.ndarray, noise: float = 0.0) -> None:
+    def __init__(self, examples: Iterable[np.ndarray], noise: float = 0.0) -> None:
         super().__init__()
-        flat = examples.reshape(-1, examples.shape[-1]).astype(np.float64)
-        deviation = deviations(flat, noise)
+        mean, deviation = moments(examples, noise)
         deviation[deviation == 0] = 1.0
-        self.register_buffer("mean", torch.from_numpy(flat.mean(axis=0)).float())
+        self.register_buffer("mean", torch.from_numpy(mean).float())
         self.register_buffer("deviation", torch.from_numpy(deviation).float())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ class Network(nn.Module):
         for name in dataset.modalities:
             present_rows = rows[dataset.present[name][rows]]
             noise = dataset.card.modalities[name].noise
-            self.pooled[name] = Standardize(dataset.pooled[name][present_rows], noise)
+            self.pooled[name] = Standardize(large.parts(dataset.pooled[name], present_rows), noise)
             self.tokens[name] = Standardize(dataset.real_tokens(name, present_rows), noise)
             shapes[name] = Shape(dataset.pooled[name].shape[1], dataset.tokens[name].shape[1:])
         self.encoders = (encoders or ENCODERS[settings.encoder])(shapes, settings)
@@ -76,6 +77,8 @@ class Network(nn.Module):
 
     def standardize(self, batch: Batch) -> Batch:
         """Stored features as float32 of mean 0 and deviation 1 in the pre-training part."""
+        if isinstance(batch, StoredBatch):
+            return batch.standardized(self.pooled, self.tokens)
         pooled = {name: layer(batch.pooled[name]) for name, layer in self.pooled.items()}
         tokens = {name: layer(batch.tokens[name]) for name, layer in self.tokens.items()}
         return replace(batch, pooled=pooled, tokens=tokens)

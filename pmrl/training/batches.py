@@ -13,7 +13,7 @@ from torch import Tensor
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.method.base import Method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.records import MISMATCHED_ANCHOR, MISMATCHED_MODALITY, MISSING_TRAINING
 from pmrl.seeds import derived_seed
 from pmrl.training.corruption import drop_modalities, mismatch_anchor, mismatch_modalities

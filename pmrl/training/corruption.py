@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pmrl.errors import UserError
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.networks import Network
 
 ROUNDS = 1000  # of repairs, before an exchange counts as impossible; a handful suffices for all but a few rows
@@ -67,7 +67,7 @@ def mismatch_anchor(batch: Batch, instances: np.ndarray, anchor: str, percent: f
     rows = chosen(source, codes, percent, generator)
     source[rows] = exchanged(rows, codes, codes[rows, np.newaxis], generator)
     index = torch.from_numpy(source).to(next(iter(batch.present.values())).device)
-    return batch.mapped(lambda name, x: x if name == anchor else x[index])
+    return batch.taken({name: index for name in batch.present if name != anchor})
 
 
 def mismatch_modalities(batch: Batch, instances: np.ndarray, percent: float, seed: int) -> Batch:
@@ -95,7 +95,7 @@ def mismatch_modalities(batch: Batch, instances: np.ndarray, percent: float, see
         source[rows] = exchanged(rows, codes, taken[rows], generator)
         taken[rows, column] = codes[source[rows]]
         index[name] = torch.from_numpy(source).to(device)
-    return batch.mapped(lambda name, x: x[index[name]])
+    return batch.taken(index)
 
 
 def chosen(rows: np.ndarray, codes: np.ndarray, percent: float, generator: np.random.Generator) -> np.ndarray:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from pmrl.losses.spectral import widen
-from pmrl.method.embeddings import Batch, Embeddings, Lazy
+from pmrl.method.batch import Batch, Lazy
+from pmrl.method.embeddings import Embeddings
 from pmrl.method.networks import Network
 from pmrl.training.seeding import drawing_again, random_state
 from pmrl.training.stage import FLOAT32, Stage

@@ -7,7 +7,7 @@ part), ``fine_tuned`` (on the target's training split) and ``scratch`` (``contin
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from pmrl.data.dataset import Dataset
 from pmrl.errors import UserError
 from pmrl.method.base import Method, blaming
-from pmrl.method.embeddings import Batch, Embeddings
+from pmrl.method.batch import Batch
+from pmrl.method.embeddings import Embeddings
 from pmrl.method.networks import Network
 from pmrl.method.steps import Step
 from pmrl.progress import progress
@@ -29,6 +30,7 @@ from pmrl.training import processes
 from pmrl.training.batches import About, batch_indices, training_examples, wanted
 from pmrl.training.encoding import Encoded, encoded
 from pmrl.training.optimizer import Optimizer
+from pmrl.training.reading import Drawn, drawn
 from pmrl.training.seeding import seed_draws
 from pmrl.training.stage import Stage
 
@@ -102,8 +104,8 @@ def train_stage(
     if saving is not None:
         saving.resume(training)
     remaining = itertools.islice(batches, training.done, None)
-    for index in progress(remaining, title, stage.steps - training.done):
-        training.step(index)
+    for draw in progress(training.drawn(remaining), title, stage.steps - training.done):
+        training.step(draw)
         if saving is not None:
             saving.after_step(training)
     set_mode(False, network, method)
@@ -143,12 +145,16 @@ class Training:
         self.interval = max(1, stage.steps // CURVE_POINTS)
         self.done = 0  # steps
 
-    def step(self, index: np.ndarray) -> None:
-        """Make one update with the instances at ``index``, the whole batch of all processes."""
+    def drawn(self, batches: Iterable[np.ndarray]) -> Iterator[Drawn]:
+        """The instances of each batch, given by their indices, the whole batch of all processes."""
+        return drawn(self.examples, batches, self.device)
+
+    def step(self, draw: Drawn) -> None:
+        """Make one update with a batch."""
         number, stage = self.done, self.stage
         self.method.step = Step(number, stage.steps, stage.name)
         logged = number % self.interval == 0 or number == stage.steps - 1
-        own, embeddings = self.embedded(torch.from_numpy(index).to(self.device))
+        own, embeddings = self.embedded(draw)
         self.curves.add(number, self.update(own, embeddings, self.watch if logged else None))
         if logged:
             self.optimizer.check_complete(self.method)
@@ -156,13 +162,12 @@ class Training:
                 self.curves.add(number, watched(self.network, self.held_out, self.watch))
         self.done += 1
 
-    def embedded(self, rows: Tensor) -> tuple[Encoded, Embeddings]:
+    def embedded(self, draw: Drawn) -> tuple[Encoded, Embeddings]:
         """What this process embeds of a batch, and the embeddings of all of it, with what the method wants to know."""
-        batch = self.examples.rows(rows)
         with processes.own_draws(self.title, self.done, device=self.device):
-            own = encoded(self.network, processes.part(batch), self.stage)
-        joint = processes.joint(own.embeddings, batch)
-        return own, replace(joint, extra=wanted(self.method, batch, self.about, rows))
+            own = encoded(self.network, draw.own, self.stage)
+        joint = processes.joint(own.embeddings, draw.batch)
+        return own, replace(joint, extra=wanted(self.method, draw.batch, self.about, draw.rows))
 
     def update(self, own: Encoded, embeddings: Embeddings, watch: Watch | None) -> dict[str, float]:
         """Make one update; return what is logged, with the loss terms if there is a ``watch``."""

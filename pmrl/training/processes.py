@@ -21,7 +21,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pmrl.errors import UserError
-from pmrl.method.embeddings import Batch, Embeddings, Joint, Lazy
+from pmrl.method.batch import Batch, Lazy
+from pmrl.method.embeddings import Embeddings, Joint
 from pmrl.seeds import derived_seed
 from pmrl.training.seeding import drawing_again, random_state
 

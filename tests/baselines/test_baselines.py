@@ -17,7 +17,7 @@ from pmrl.errors import UserError
 from pmrl.evaluation.retrieval import evaluate
 from pmrl.losses import symile, triangle
 from pmrl.method.base import build_method, load_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
 from pmrl.training.loop import train_stage

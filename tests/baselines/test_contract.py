@@ -19,7 +19,7 @@ from pmrl.experiments.run import network_of
 from pmrl.method import Method, Sizes, Temperature, info_nce, searched
 from pmrl.method import base as base_module
 from pmrl.method.base import build_method, load_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
 from pmrl.training import loop

@@ -88,9 +88,9 @@ def test_sound_data_have_no_notes(folder):
 def test_features_are_scaled_in_every_unit(unit, columns):
     examples = SOUND.copy()
     examples[:, columns] *= unit
-    expected = Standardize(SOUND.astype(np.float32))(torch.from_numpy(SOUND.astype(np.float32)))
+    expected = Standardize([SOUND.astype(np.float32)])(torch.from_numpy(SOUND.astype(np.float32)))
     examples = examples.astype(np.float32)
-    torch.testing.assert_close(Standardize(examples)(torch.from_numpy(examples)), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(Standardize([examples])(torch.from_numpy(examples)), expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, 7.0, 1e9])
@@ -98,12 +98,12 @@ def test_what_is_constant_up_to_rounding_is_only_centred(value):
     examples = np.full((50, 2), value, dtype=np.float32)
     examples[::2, 1] = np.nextafter(np.float32(value), np.float32(np.inf))
     if value:
-        assert Standardize(examples)(torch.from_numpy(examples)).abs().max() <= 1e-6 * max(1, value)
+        assert Standardize([examples])(torch.from_numpy(examples)).abs().max() <= 1e-6 * max(1, value)
 
 
 def test_noise_of_an_encoder_is_only_centred():
     examples = 1e-8 * SOUND.astype(np.float32)
-    assert Standardize(examples, noise=1e-6)(torch.from_numpy(examples)).abs().max() < 1e-6
+    assert Standardize([examples], noise=1e-6)(torch.from_numpy(examples)).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize(("offset", "unit"), [(30_000, 1), (0, 1e-7), (0, 1e-12), (1e6, 1000), (0, 1e6)])

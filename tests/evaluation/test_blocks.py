@@ -14,7 +14,7 @@ from pmrl.evaluation.identity import Identity
 from pmrl.evaluation.ranks import ranks_many
 from pmrl.evaluation.retrieval import direction, evaluate
 from pmrl.method.base import build_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.networks import Network, embed
 from pmrl.method.sizes import NetworkSettings, Sizes
 from pmrl.records import OTHERS, OWN

@@ -11,7 +11,7 @@ from pmrl.errors import UserError
 from pmrl.evaluation.reranking import CANDIDATES
 from pmrl.evaluation.retrieval import contributions, evaluate, evaluate_pairs
 from pmrl.method.base import build_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
 from pmrl.records import FINAL_SCORES

@@ -10,7 +10,7 @@ from example_data import synthetic_dataset
 from pmrl.errors import UserError
 from pmrl.method import Temperature, info_nce
 from pmrl.method.base import build_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.matching import draw_negatives, instance_matching, matchable
 from pmrl.method.networks import Network, embed

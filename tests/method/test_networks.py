@@ -9,7 +9,7 @@ from example_data import synthetic_dataset
 from torch import nn
 from torch.nn import functional
 
-from pmrl.method.embeddings import Batch, Lazy
+from pmrl.method.batch import Batch, Lazy
 from pmrl.method.encoders import TwoLayerEncoders
 from pmrl.method.heads import Attention
 from pmrl.method.networks import Network

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmrl.errors import UserError
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network
 from pmrl.training.corruption import add_noise, drop_modalities, mismatch_anchor, mismatch_modalities

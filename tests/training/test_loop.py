@@ -11,7 +11,7 @@ from example_data import synthetic_dataset
 from pmrl.errors import UserError
 from pmrl.evaluation.diagnosis import geometry
 from pmrl.method.base import build_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, Standardize, embed
 from pmrl.seeds import derived_seed
@@ -97,7 +97,7 @@ def test_standardized_features_have_mean_zero_and_deviation_one_unless_constant(
     random = np.random.default_rng(0)
     x = random.normal(5, 3, size=(200, 4)).astype(np.float32)
     x[:, 3] = 7
-    standardized = Standardize(x)(torch.from_numpy(x))
+    standardized = Standardize([x])(torch.from_numpy(x))
     assert standardized.mean(dim=0).tolist() == pytest.approx([0] * 4, abs=1e-4)
     assert standardized.std(dim=0, correction=0).tolist() == pytest.approx([1, 1, 1, 0], abs=1e-4)
 

@@ -16,7 +16,7 @@ from pmrl.experiments.foundation import run_foundation
 from pmrl.experiments.run import Run
 from pmrl.experiments.train import run_method
 from pmrl.method.base import build_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
 from pmrl.study.config import check_config

@@ -9,7 +9,7 @@ from example_data import synthetic_dataset
 
 from pmrl.errors import UserError
 from pmrl.method.base import build_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network, embed
 from pmrl.study.config import check_config

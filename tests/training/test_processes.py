@@ -12,7 +12,7 @@ from pmrl.discovery import method_files
 from pmrl.errors import UserError
 from pmrl.method import Sizes
 from pmrl.method.base import build_method, load_method
-from pmrl.method.embeddings import Batch
+from pmrl.method.batch import Batch
 from pmrl.method.heads import NetworkSettings
 from pmrl.method.networks import Network
 from pmrl.training import processes
@@ -42,7 +42,7 @@ def loss_and_gradients(name, stage):
     """Loss of a batch of 15, mean over the processes, and the gradient of every parameter."""
     training = training_of(name, stage)
     torch.manual_seed(1)
-    own, embeddings = training.embedded(torch.arange(15))
+    own, embeddings = training.embedded(next(training.drawn([np.arange(15)])))
     loss = torch.stack(tuple(training.method.loss(embeddings).values())).sum()
     training.optimizer.backward(loss)
     own.finish()

@@ -7,7 +7,7 @@ off goes on where it was and ends with the same features, and no more than a few
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pmrl import provenance
+from pmrl.data import large
 from pmrl.data.media.decode import Unreadable
 from pmrl.data.media.encoders.base import Encoder
 from pmrl.data.media.signals import Signal, Signals
@@ -66,7 +67,7 @@ def encode(signals: Signals, encoder: Encoder, folder: Path, title: str, batch: 
         path, expected = _path(folder, start), fingerprint(signals, encoder, rows, batch)
         if not is_current(path, expected):
             _write(path, expected, _encoded(signals, encoder, rows, batch))
-    return _joined([_read(_path(folder, start)) for start in starts])
+    return _joined([_path(folder, start) for start in starts])
 
 
 def fingerprint(signals: Signals, encoder: Encoder, rows: Sequence[int], batch: int) -> str:
@@ -203,28 +204,36 @@ def _read(path: Path) -> Features:
     )
 
 
-def _joined(shards: Sequence[Features]) -> Features:
+def _joined(paths: Sequence[Path]) -> Features:
     """All shards one after the other; one without any present item takes the sizes of the others."""
-    dimension, count, width = (
-        max(size) for size in zip(*((part.pooled.shape[1], *part.tokens.shape[1:]) for part in shards), strict=True)
-    )
-    pooled, tokens = [], []
-    for part in shards:
-        grown = np.zeros((len(part.present), count, width), dtype=np.float16)
-        grown[:, : part.tokens.shape[1], : part.tokens.shape[2]] = part.tokens
-        tokens.append(grown)
-        pooled.append(part.pooled if part.pooled.shape[1] else np.zeros((len(part.present), dimension), np.float32))
-    offsets = np.cumsum([0, *(len(part.present) for part in shards)])
+    sizes = [_sizes(path) for path in paths]
+    offsets = np.cumsum([0, *(items for items, *_ in sizes)])
+    dimension, count, width = (max(size) for size in list(zip(*sizes, strict=True))[1:])
+    pooled = large.empty((offsets[-1], dimension), np.float32)
+    tokens = large.empty((offsets[-1], count, width), np.float16)
+    rest = []
+    for path, start, end in zip(paths, offsets, offsets[1:], strict=False):
+        part = _read(path)
+        pooled[start:end] = part.pooled if part.pooled.shape[1] else 0
+        tokens[start:end] = 0
+        tokens[start:end, : part.tokens.shape[1], : part.tokens.shape[2]] = part.tokens
+        large.forget(pooled)
+        large.forget(tokens)
+        rest.append((part.lengths, part.present, part.views, part.problems))
+    lengths, present, views, problems = zip(*rest, strict=True)
     return Features(
-        np.concatenate(pooled),
-        np.concatenate(tokens),
-        np.concatenate([part.lengths for part in shards]),
-        np.concatenate([part.present for part in shards]),
-        _at(offsets, [part.views for part in shards]),
-        _at(offsets, [part.problems for part in shards]),
+        pooled, tokens, np.concatenate(lengths), np.concatenate(present), _at(offsets, views), _at(offsets, problems)
     )
 
 
-def _at(offsets: np.ndarray, parts: Sequence[dict[int, Any]]) -> dict[int, Any]:
+def _sizes(path: Path) -> tuple[int, int, int, int]:
+    """Items, dimension, tokens and width of a shard."""
+    with safe_open(path, "numpy") as file:
+        items, dimension = file.get_slice("pooled").get_shape()
+        _, count, width = file.get_slice("tokens").get_shape()
+    return items, dimension, count, width
+
+
+def _at(offsets: np.ndarray, parts: Iterable[dict[int, Any]]) -> dict[int, Any]:
     """What is known of rows of several parts, each of which begins at an offset."""
     return {int(start) + row: known for start, part in zip(offsets, parts, strict=False) for row, known in part.items()}
