@@ -52,6 +52,7 @@ benchmark: $(READY)
 	python -m benchmarks.field --output results/benchmarks
 	python -m benchmarks.evaluation --output results/benchmarks
 	python -m benchmarks.scaling --output results/benchmarks
+	python -m benchmarks.large_store --output results/benchmarks
 
 tune: $(READY)
 	snakemake tune --cores $(CORES) --configfile "$(CONFIG)"

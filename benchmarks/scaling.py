@@ -20,7 +20,7 @@ import multiprocessing
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from pmrl.progress import progress
 from pmrl.records import MEASUREMENT, SPLITS
 from pmrl.training.batches import About, batch_indices
 from pmrl.training.loop import Training, set_mode
+from pmrl.training.reading import Drawn
 from pmrl.training.stage import Stage
 
 MODALITIES, FEATURES, TOKENS = 4, 768, (16, 128)
@@ -97,6 +98,11 @@ def seconds(begun: Training, batches: list[np.ndarray]) -> float:
 def share(name: str, network: str) -> float:
     """The part of the loop's time that is spent in encoding, loss, backward pass and update."""
     begun, batches = training(name, network, BATCH)
+    return computing(begun, begun.drawn(batches), WARM_UP)[1]
+
+
+def computing(begun: Training, draws: Iterator[Drawn], warm_up: int) -> tuple[float, float]:
+    """Seconds of the steps after the first ``warm_up``, and the part of them that computes."""
     spent = [0.0]
 
     def timed(owner: object, attribute: str) -> None:
@@ -116,13 +122,13 @@ def share(name: str, network: str) -> float:
     timed(method, "loss")
     timed(begun.optimizer, "backward")
     timed(begun.optimizer, "update")
-    draws = begun.drawn(batches)
-    for draw in itertools.islice(draws, WARM_UP):
+    for draw in itertools.islice(draws, warm_up):
         begun.step(draw)
     spent[0], start = 0.0, time.perf_counter()
     for draw in draws:
         begun.step(draw)
-    return spent[0] / (time.perf_counter() - start)
+    took = time.perf_counter() - start
+    return took, spent[0] / took
 
 
 def member(

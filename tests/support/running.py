@@ -25,16 +25,17 @@ def copy_project(folder):
         copy(ROOT / part, folder / part)
 
 
-def run_module(project, *arguments, errors=subprocess.PIPE):
-    return run_python(project, "-m", *arguments, errors=errors)
+def run_module(project, *arguments, errors=subprocess.PIPE, environment=None):
+    return run_python(project, "-m", *arguments, errors=errors, environment=environment)
 
 
-def run_python(project, *arguments, errors=subprocess.PIPE):
+def run_python(project, *arguments, errors=subprocess.PIPE, environment=None):
     environment = {
         **os.environ,
         "PYTHONPATH": f"{project}{os.pathsep}{Path(__file__).parent}",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **(environment or {}),
     }
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = [sys.executable, *arguments]
     return subprocess.run(
         command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, check=False

@@ -165,13 +165,13 @@ def megabytes(*paths):
     return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) // 10**6
 
 
-def training_memory(wildcards):
+def training_memory(wildcards, attempt):
     """MB for a job that trains: in each process torch, and the features of its data set with their copies."""
-    return PROCESSES * (1500 + 4 * features_megabytes(wildcards))
+    return attempt * PROCESSES * (1500 + 4 * features_megabytes(wildcards))
 
 
 def features_megabytes(wildcards):
-    """Size of the features of a job's data set."""
+    """Size of the features of a job's data set that are held in memory; large arrays are mapped."""
     return megabytes(f"{DATA}/{getattr(wildcards, 'dataset', config['cost'])}/features.safetensors")
 
 
@@ -198,10 +198,14 @@ def as_json(settings):
 
 
 def check_executor():
-    """Say what to do where the commands of the cluster, or a partition that jobs ask for, do not exist."""
+    """Say what to do where the cluster, or a partition that jobs ask for, does not exist."""
     plugin = workflow.executor_plugin
-    if plugin is None or plugin.name != "slurm":
-        return
+    checks = {"slurm": check_slurm, "cluster-generic": check_kubernetes}
+    if plugin is not None and plugin.name in checks:
+        checks[plugin.name]()
+
+
+def check_slurm():
     if shutil.which("sbatch") is None:
         raise WorkflowError(
             "SLURM is not here: there is no command sbatch. Run this on a machine that submits jobs to your cluster, or "
@@ -213,6 +217,22 @@ def check_executor():
         raise WorkflowError(
             f"SLURM has no partition {', '.join(sorted(wanted - set(listed)))}; it has {', '.join(sorted(set(listed)))}. "
             "Set slurm_partition in profiles/slurm/config.yaml, or with --default-resources."
+        )
+
+
+def check_kubernetes():
+    command = workflow.executor_settings.submit_cmd or ""
+    if "profiles/kubernetes" not in command:
+        return
+    run = shutil.which("kubectl") and subprocess.run(
+        ["kubectl", "auth", "can-i", "create", "jobs"], capture_output=True, text=True
+    )
+    if not run or run.returncode:
+        found = f"kubectl says: {(run.stderr or run.stdout).strip()}" if run else "there is no command kubectl"
+        raise WorkflowError(
+            f"No jobs can be created on a Kubernetes cluster from here ({found}). Run this in a pod that mounts the volume "
+            "of the study and may create jobs, see docs/full_scale.md, or without --profile profiles/kubernetes to use "
+            "this machine alone."
         )
 
 
