@@ -25,6 +25,7 @@ from pmrl.study.config import DEFAULT_CONFIG, load_config
 from pmrl.study.plan import foundation_settings, run_settings, study_settings
 
 if TYPE_CHECKING:
+    from pmrl.data.dataset import Dataset
     from pmrl.experiments.run import Run
 
 TRACEBACK = "PMRL_TRACEBACK"
@@ -305,15 +306,23 @@ def each_run(
     data: Path,
 ) -> list[Run]:
     """One run for each variant in ``settings`` and each seed."""
-    from pmrl.data.store import load
     from pmrl.experiments.run import Run, set_up_torch
 
-    torch_device, store = set_up_torch(device, threads), load(data / dataset)
+    torch_device = set_up_torch(device, threads)
+    store = stored(dataset, data, next(iter(settings.values()))["network"])
     return [
         Run(store, method, variant, variant_settings, seed, results, torch_device, checkpoint_minutes)
         for variant, variant_settings in settings.items()
         for seed in seeds
     ]
+
+
+def stored(dataset: str, data: Path, network: dict[str, Any]) -> Dataset:
+    """A data set from its store, with its raw clips where encoders are trained."""
+    from pmrl.data.raw_clips import with_raw
+    from pmrl.data.store import load
+
+    return with_raw(load(data / dataset), network.get("trained_encoders", {}), data)
 
 
 def foundation(
@@ -393,7 +402,6 @@ def tune(
     data: Path | None,
 ) -> None:
     """Search one method's hyper-parameters on one data set, or adopt the best values of all searches."""
-    from pmrl.data.store import load
     from pmrl.experiments import tune as tuning
     from pmrl.experiments.run import set_up_torch
 
@@ -407,7 +415,7 @@ def tune(
     if not (dataset and method):
         raise UserError("pmrl tune needs --dataset and --method, or --adopt.")
     device = set_up_torch(study["device"])
-    print(tuning.tune(study, load(data / dataset), method, variant, results, device))
+    print(tuning.tune(study, stored(dataset, data, study["network"]), method, variant, results, device))
 
 
 def calibrate(
@@ -420,7 +428,6 @@ def calibrate(
     data: Path | None,
 ) -> None:
     """Measure one setting on one data set, or adopt the records of all."""
-    from pmrl.data.store import load
     from pmrl.experiments import calibrate as calibrating
     from pmrl.experiments.run import set_up_torch
 
@@ -432,29 +439,27 @@ def calibrate(
     if not (dataset and setting):
         raise UserError("pmrl calibrate needs --dataset and --setting, or --adopt.")
     device = set_up_torch(study["device"])
-    print(calibrating.calibrate(study, load(data / dataset), setting, results, device))
+    print(calibrating.calibrate(study, stored(dataset, data, study["network"]), setting, results, device))
 
 
 def sweep(dataset: str, config: Path, settings: dict[str, Any] | None, results: Path | None, data: Path | None) -> None:
     """Run the sensitivity sweep of one data set."""
-    from pmrl.data.store import load
     from pmrl.experiments import sweep as sweeping
     from pmrl.experiments.run import set_up_torch
 
     study, results, data = studied(None if settings else config, results, data)
     study = settings or study
-    print(sweeping.sweep(study, load(data / dataset), results, set_up_torch(study["device"])))
+    print(sweeping.sweep(study, stored(dataset, data, study["network"]), results, set_up_torch(study["device"])))
 
 
 def cost(dataset: str, config: Path, settings: dict[str, Any] | None, results: Path | None, data: Path | None) -> None:
     """Measure all methods on one data set."""
-    from pmrl.data.store import load
     from pmrl.experiments.cost import measure_costs
     from pmrl.experiments.run import set_up_torch
 
     study, results, data = studied(None if settings else config, results, data)
     study = settings or study
-    print(measure_costs(study, load(data / dataset), results, set_up_torch(study["device"])))
+    print(measure_costs(study, stored(dataset, data, study["network"]), results, set_up_torch(study["device"])))
 
 
 def stability(folders: list[Path]) -> None:

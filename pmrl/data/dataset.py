@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import pandas as pd
 from pmrl.data import large
 from pmrl.errors import UserError
 from pmrl.records import MEASUREMENT, SPLITS
+
+if TYPE_CHECKING:
+    from pmrl.data.raw_clips import RawModality
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class Dataset:
             zeros}; a modality without lengths has no padding.
         noisy: the test items under noise on their signals; empty where no modality is a picture or a sound, and for
             data sets of which only features are known.
+        raw: by modality, where the signals of the items are read, if the encoder is trained; not part of a store.
         class_names: (pooled, tokens) of the name of each of the ``classes``, encoded as the anchor's texts are; None
             where the anchor is no text or the labels are no words.
     """
@@ -109,6 +114,7 @@ class Dataset:
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     noisy: Sequence[NoisyFeatures] = ()
     class_names: tuple[np.ndarray, np.ndarray] | None = None
+    raw: Mapping[str, RawModality] = field(default_factory=dict)
 
     @property
     def classes(self) -> np.ndarray:
@@ -146,7 +152,9 @@ class Dataset:
 
     @property
     def lies_in_files(self) -> bool:
-        """Whether some of the features are larger than memory should hold."""
+        """Whether some of the features are larger than memory should hold, or are made anew from raw clips."""
+        if self.raw:
+            return True
         return any(large.lies_in_file(array) for part in (self.pooled, self.tokens) for array in part.values())
 
     def indices(self, split: str) -> np.ndarray:

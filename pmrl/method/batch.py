@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -55,12 +56,14 @@ class Batch:
         tokens: (batch, tokens, token width) of each modality.
         present: (batch,) booleans of each modality; absent rows hold zeros.
         lengths: (batch,) how many tokens of each modality are not padding.
+        inputs: of each modality whose encoder is trained, what it reads of the instances, by name (batch, …).
     """
 
     pooled: Mapping[str, Tensor]
     tokens: Mapping[str, Tensor]
     present: dict[str, Tensor]
     lengths: dict[str, Tensor]
+    inputs: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, indices: np.ndarray, device: torch.device) -> Batch:
@@ -85,7 +88,8 @@ class Batch:
             return {name: x[index] for name, x in part.items()}
 
         tokens = Lazy(self.tokens, lambda _, x: x[index])
-        return Batch(gather(self.pooled), tokens, gather(self.present), gather(self.lengths))
+        inputs = {name: gather(values) for name, values in self.inputs.items()}
+        return Batch(gather(self.pooled), tokens, gather(self.present), gather(self.lengths), inputs)
 
     def taken(self, index: Mapping[str, Tensor]) -> Batch:
         """As many instances, whose modalities are those of other rows; a modality without an ``index`` stays."""
@@ -93,7 +97,15 @@ class Batch:
         def gather(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return {name: x[index[name]] if name in index else x for name, x in part.items()}
 
-        return Batch(*map(gather, (self.pooled, self.tokens, self.present, self.lengths)))
+        pooled, tokens, present, lengths = map(gather, (self.pooled, self.tokens, self.present, self.lengths))
+        return Batch(pooled, tokens, present, lengths)
+
+
+class ReadsClips(Protocol):
+    """An encoder that is trained from raw clips; see ``pmrl.method.trained_encoders``."""
+
+    def inputs(self, rows: np.ndarray, present: Tensor) -> dict[str, Tensor]:
+        """What it reads of some items of the data set."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +116,13 @@ class Features:
         dataset: the files are its arrays.
         pooled: standardise the pooled features of each modality; without, they come as stored.
         tokens: the same for tokens.
+        encoders: that are trained, of some modalities, and say what they read.
     """
 
     dataset: Dataset
     pooled: nn.ModuleDict | None = None
     tokens: nn.ModuleDict | None = None
+    encoders: Mapping[str, ReadsClips] = field(default_factory=dict)
 
     def read(self, tokens: bool, name: str, rows: np.ndarray, device: torch.device) -> Tensor:
         """The features of a modality at some rows of the data set."""
@@ -132,8 +146,8 @@ class StoredBatch(Batch):
         numbers: (batch,) of each modality, the rows of the data set.
     """
 
-    features: Features
-    numbers: Mapping[str, np.ndarray]
+    features: Features = field(kw_only=True)
+    numbers: Mapping[str, np.ndarray] = field(kw_only=True)
 
     @classmethod
     def of(
@@ -148,7 +162,7 @@ class StoredBatch(Batch):
         def reading(tokens: bool) -> Lazy:
             return Lazy(present, lambda name, mask: features.read(tokens, name, numbers[name], mask.device))
 
-        return cls(reading(False), reading(True), present, lengths, features, numbers)
+        return cls(reading(False), reading(True), present, lengths, features=features, numbers=numbers)
 
     def rows(self, index: Tensor | slice) -> StoredBatch:
         """The instances at ``index``."""
@@ -174,9 +188,16 @@ class StoredBatch(Batch):
     def read(self, with_tokens: bool) -> Batch:
         """The same instances in memory; without tokens, these are read when they are asked for."""
         tokens = dict(self.tokens) if with_tokens else self.tokens
-        return Batch(dict(self.pooled), tokens, self.present, self.lengths)
+        return Batch(dict(self.pooled), tokens, self.present, self.lengths, self.read_inputs())
 
-    def standardized(self, pooled: nn.ModuleDict, tokens: nn.ModuleDict) -> StoredBatch:
-        """The same instances, standardised when they are read."""
-        features = replace(self.features, pooled=pooled, tokens=tokens)
+    def read_inputs(self) -> dict[str, dict[str, Tensor]]:
+        """What trained encoders read of these instances, by modality."""
+        encoders = self.features.encoders
+        return {name: reads.inputs(self.numbers[name], self.present[name]) for name, reads in encoders.items()}
+
+    def standardized(
+        self, pooled: nn.ModuleDict, tokens: nn.ModuleDict, encoders: Mapping[str, ReadsClips]
+    ) -> StoredBatch:
+        """The same instances, standardised when they are read, as input of the encoders that are trained."""
+        features = replace(self.features, pooled=pooled, tokens=tokens, encoders=encoders)
         return StoredBatch.of(features, self.numbers, self.present, self.lengths)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pmrl.data.dataset import Dataset
@@ -29,6 +29,7 @@ class NetworkSettings:
     layers: int = 1
     attention_heads: int = 4
     dropout: float = 0.0
+    trained_encoders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pmrl.discovery import ROOT
 from pmrl.errors import UserError
 from pmrl.files import read_yaml
 from pmrl.ranges import fitted
-from pmrl.records import GAIN, SCRATCH
+from pmrl.records import GAIN, GAUSSIAN, SCRATCH, SIGNAL_NOISES
 from pmrl.study.hyperparameters import declarations
 from pmrl.study.plan import searches, tuned_file
 
@@ -112,6 +112,20 @@ def _given(part: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if value is not None}
 
 
+def check_trained_encoders(config: dict[str, Any], where: str) -> None:
+    """Check that noise is not asked for on features that trained encoders would make anew.
+
+    Raises:
+        UserError: naming the corruption.
+    """
+    noisy = [kind for kind in (GAUSSIAN, *SIGNAL_NOISES) if config["corruption"][kind]]
+    if config["network"]["trained_encoders"] and noisy:
+        raise UserError(
+            f"{where}: corruption.{noisy[0]}: its noise is on stored features, which network.trained_encoders makes "
+            "anew from clips; remove one of them."
+        )
+
+
 def check_names(config: dict[str, Any], where: str) -> None:
     """Check that every method, variant, data set, table and figure that the config names exists.
 
@@ -142,6 +156,7 @@ def check_names(config: dict[str, Any], where: str) -> None:
             if name not in valid:
                 raise UserError(f"{where}: unknown {kind} {name!r}. Valid {kind}s: {', '.join(valid)}.")
     searches(config)
+    check_trained_encoders(config, where)
     check_criterion(config, where)
     check_hyperparameters(config, where)
     check_tuned(config, where)

@@ -36,6 +36,7 @@ from pmrl.training.stage import Stage
 
 CURVE_POINTS = 10
 CURVE_INSTANCES = 256  # of the validation split, for the quantities logged on held-out instances
+CURVE_CLIPS = 32  # the same where they are encoded from clips
 
 
 @dataclass
@@ -91,7 +92,8 @@ def train_stage(
         set_mode(False, network, method)
         return Curves()
     examples = network.standardize(examples)
-    held_out = network.standardize(Batch.from_dataset(dataset, dataset.indices(VALIDATION)[:CURVE_INSTANCES], device))
+    watched_rows = dataset.indices(VALIDATION)[: CURVE_CLIPS if dataset.raw else CURVE_INSTANCES]
+    held_out = network.standardize(Batch.from_dataset(dataset, watched_rows, device))
     about, title = About.of(dataset, stage.split, device), f"{dataset.card.name} {stage.name} {seed}"
     training = Training(network, method, stage, examples, about, held_out, watch, title, device)
     seed_of_batches = derived_seed("batches", stage.name, dataset.card.name, seed)

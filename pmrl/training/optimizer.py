@@ -45,7 +45,7 @@ class Optimizer:
     def groups(self, network: Network, method: Method, stage: Stage) -> list[dict[str, Any]]:
         """The method's own groups of parameters, and one of all others."""
         rate, own, taken = method.hyperparameters.learning_rate, [], set()
-        for group in method.parameter_groups(network):
+        for group in [*network.parameter_groups(), *method.parameter_groups(network)]:
             parameters = list(group.parameters)
             taken |= {id(parameter) for parameter in parameters}
             decay = stage.weight_decay if group.weight_decay is None else group.weight_decay

@@ -17,7 +17,7 @@ import numpy as np
 from pmrl.data.media.encoders.base import Encoded, Encoder, channel_by_channel, frame_by_frame
 from pmrl.data.media.frames import fitted
 from pmrl.errors import UserError
-from pmrl.records import AUDIO, PICTURE, TEXT, VIDEO
+from pmrl.records import AUDIO, TEXT, VIDEO
 
 if TYPE_CHECKING:
     import torch
@@ -31,23 +31,91 @@ MEAN, DEVIATION, SIZE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 224
 
 
 def from_folder(folder: Path, kind: str, device: str = "cpu") -> Encoder:
-    """The encoder in a folder, for a kind of signal.
+    """The encoder in a folder, for a kind of signal; its weights stay as they are.
 
     Raises:
         UserError: there is no such folder, it has no config or weights, or the model does not read this kind.
     """
-    model = _model(folder, device)
-    family = model.config.model_type
-    readers = {PICTURE: _pictures, VIDEO: _videos, AUDIO: _sounds, TEXT: _texts}
-    encode, rate, frames = readers[kind](folder, model)
+    found = Tower.from_folder(folder, kind, device)
+
+    def encode(signals: Sequence[Any]) -> Encoded:
+        return _joined(signals, lambda batch: found(found.inputs(batch)), 4 if found.frames else BATCH)
+
+    def of_kind(signals: Sequence[Any]) -> Encoded:
+        if kind == AUDIO:
+            return channel_by_channel(signals, encode)
+        if kind == VIDEO and not found.frames:  # a model of pictures reads frames
+            return frame_by_frame(signals, lambda frames: encode(frames)[0])
+        return encode(signals)
+
     return Encoder(
         f"{FOLDER}{folder}",
-        f"{family} from {folder.name}; tokens: means of equal parts of the states",
-        _saying_when_memory_is_short(encode, folder),
-        rate=rate,
-        frames=frames,
+        f"{found.family} from {folder.name}; tokens: means of equal parts of the states",
+        _saying_when_memory_is_short(of_kind, folder),
+        rate=found.rate,
+        frames=found.frames,
         packages=("torch", "transformers"),
     )
+
+
+class Tower:
+    """A model that reads one kind of signal: what it makes of signals, and the embeddings and states of these.
+
+    Attributes:
+        model: with its weights.
+        family: its name in transformers.
+        rate: samples per second of the sound that it reads.
+        frames: of the clips that it reads; 0 for a model of pictures.
+    """
+
+    def __init__(self, folder: Path, model: Any, kind: str) -> None:
+        self.folder, self.model, self.kind, self.family = folder, model, kind, model.config.model_type
+        self.rate, self.frames = 0, 0
+        self.preprocess: Any = None
+        if kind == AUDIO:
+            self.preprocess = _extractor(folder, model)
+            self.rate = int(self.preprocess.sampling_rate)
+        elif kind == TEXT:
+            self.preprocess = _tokenizer(folder, model)
+        elif kind == VIDEO and self.family in CLIPS:
+            vision = getattr(model.config, "vision_config", model.config)
+            counts = (getattr(vision, name, None) for name in ("num_frames", "frames_per_clip"))
+            self.frames = next(filter(None, counts), CLIPS[self.family])
+
+    @classmethod
+    def from_folder(cls, folder: Path, kind: str, device: str = "cpu") -> Tower:
+        """See :func:`from_folder`."""
+        return cls(folder, _model(folder, device), kind)
+
+    def inputs(self, signals: Sequence[Any]) -> dict[str, torch.Tensor]:
+        """What the model reads of some pictures, clips, mono sounds or texts."""
+        import torch
+
+        if self.kind == AUDIO:
+            found: dict[str, torch.Tensor] = self.preprocess([*signals], sampling_rate=self.rate, return_tensors="pt")
+            return dict(found)
+        if self.kind == TEXT:
+            text = getattr(self.model.config, "text_config", self.model.config)
+            most = min(getattr(text, "max_position_embeddings", 512), 512)
+            return dict(
+                self.preprocess([*signals], padding=True, truncation=True, max_length=most, return_tensors="pt")
+            )
+        if self.frames:
+            pixels = np.stack([_pixels(video, self.folder, self.model) for video in signals])
+        else:
+            pixels = _pixels(signals, self.folder, self.model)
+        return {"pixel_values": torch.from_numpy(np.ascontiguousarray(pixels))}
+
+    def __call__(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings (signals, dimension) and states (signals, places, width), with gradient."""
+        model = self.model
+        given = {name: values.to(model.device) for name, values in inputs.items()}
+        if self.kind == AUDIO:
+            return _heard(model, given)
+        if self.kind == TEXT:
+            return _read(model, given)
+        pixels = given["pixel_values"].to(model.dtype)
+        return _watched(model, pixels) if self.frames else _seen(model, pixels)
 
 
 def _model(folder: Path, device: str) -> Any:
@@ -68,71 +136,37 @@ def _model(folder: Path, device: str) -> Any:
     return model.eval().to(device)
 
 
-Reader = tuple[Callable[[Sequence[Any]], Encoded], int, int]
-
-
-def _pictures(folder: Path, model: Any) -> Reader:
-    return lambda pictures: _joined(pictures, lambda batch: _seen(model, _pixels(batch, folder, model))), 0, 0
-
-
-def _videos(folder: Path, model: Any) -> Reader:
-    family = model.config.model_type
-    if family not in CLIPS:  # a model of pictures reads frames
-        return lambda videos: frame_by_frame(videos, lambda frames: _pictures(folder, model)[0](frames)[0]), 0, 0
-    vision = getattr(model.config, "vision_config", model.config)
-    count = next((value for name in ("num_frames", "frames_per_clip") if (value := getattr(vision, name, None))), None)
-
-    def encode(videos: Sequence[np.ndarray]) -> Encoded:
-        return _joined(videos, lambda batch: _watched(model, [_pixels(video, folder, model) for video in batch]), 4)
-
-    return encode, 0, count or CLIPS[family]
-
-
-def _sounds(folder: Path, model: Any) -> Reader:
+def _extractor(folder: Path, model: Any) -> Any:
     from transformers import AutoFeatureExtractor
 
     try:
         extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
-        rate = int(extractor.sampling_rate)
+        int(extractor.sampling_rate)
     except (OSError, ValueError, AttributeError) as error:
         raise _not_of_kind(folder, model, AUDIO) from error
-
-    def heard(waves: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs = extractor([*waves], sampling_rate=rate, return_tensors="pt")
-        return _heard(model, {name: values.to(model.device) for name, values in inputs.items()})
-
-    return lambda sounds: channel_by_channel(sounds, lambda waves: _joined(waves, heard)), rate, 0
+    return extractor
 
 
-def _texts(folder: Path, model: Any) -> Reader:
+def _tokenizer(folder: Path, model: Any) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise _not_of_kind(folder, model, TEXT) from error
-    text = getattr(model.config, "text_config", model.config)
-    most = min(getattr(text, "max_position_embeddings", 512), 512)
-
-    def read(texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        words = tokenizer([*texts], padding=True, truncation=True, max_length=most, return_tensors="pt")
-        return _read(model, {name: values.to(model.device) for name, values in words.items()})
-
-    return lambda texts: _joined(texts, read), 0, 0
 
 
-def _seen(model: Any, pixels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def _seen(model: Any, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Embeddings and states of pictures (pictures, channels, height, width)."""
     tower = getattr(model, "vision_model", model)
-    states = tower(pixel_values=_tensor(model, pixels))
+    states = tower(pixel_values=pixels)
     if hasattr(model, "get_image_features"):
-        return _vectors(model.get_image_features(pixel_values=_tensor(model, pixels))), states.last_hidden_state
+        return _vectors(model.get_image_features(pixel_values=pixels)), states.last_hidden_state
     return _pooled(states), states.last_hidden_state
 
 
-def _watched(model: Any, clips: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embeddings and states of clips, each (frames, channels, height, width)."""
-    values = _tensor(model, np.stack(clips))
+def _watched(model: Any, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings and states of clips (clips, frames, channels, height, width)."""
     if hasattr(model, "get_video_features"):
         frames = values.flatten(0, 1)
         states = model.vision_model(pixel_values=frames).last_hidden_state.mean(dim=1).unflatten(0, values.shape[:2])
@@ -188,11 +222,18 @@ def _joined(
         for start in range(0, len(signals), size):
             vectors, states = encode(signals[start : start + size])
             pooled.append(vectors.float().cpu().numpy())
-            parts = np.array_split(states.float().cpu().numpy(), min(TOKENS, states.shape[1]), axis=1)
-            tokens.append(np.stack([part.mean(axis=1) for part in parts], axis=1).astype(np.float16))
+            tokens.append(part_means(states.float()).cpu().numpy().astype(np.float16))
     widest = max(part.shape[1] for part in tokens)
     tokens = [np.pad(part, ((0, 0), (0, widest - part.shape[1]), (0, 0))) for part in tokens]
     return np.concatenate(pooled), np.concatenate(tokens)
+
+
+def part_means(states: torch.Tensor) -> torch.Tensor:
+    """(signals, at most ``TOKENS``, width): the means of equal parts of states (signals, places, width)."""
+    import torch
+
+    parts = states.tensor_split(min(TOKENS, states.shape[1]), dim=1)
+    return torch.stack([part.mean(dim=1) for part in parts], dim=1)
 
 
 def _pixels(pictures: Sequence[np.ndarray], folder: Path, model: Any) -> np.ndarray:
@@ -205,12 +246,6 @@ def _pixels(pictures: Sequence[np.ndarray], folder: Path, model: Any) -> np.ndar
     scaled = np.stack([fitted(picture, int(size)) for picture in pictures]).astype(np.float32) / 255
     normal = (scaled - np.asarray(mean, dtype=np.float32)) / np.asarray(deviation, dtype=np.float32)
     return normal.transpose(0, 3, 1, 2)
-
-
-def _tensor(model: Any, values: np.ndarray) -> torch.Tensor:
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(values)).to(model.device, model.dtype)
 
 
 def _saying_when_memory_is_short(
