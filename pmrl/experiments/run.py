@@ -83,13 +83,21 @@ class Run:
         return Stage(
             name,
             STAGE_SPLITS[name],
-            training[f"{name}_steps"],
+            self.steps(name),
             training["batch_size"],
             training["weight_decay"],
             precision=training["precision"],
             embedded_at_once=training["embedded_at_once"],
             **corruption,
         )
+
+    def steps(self, stage: str) -> int:
+        """The optimiser steps of a stage: as the config says, or so many epochs of the instances that it trains on."""
+        training = self.settings["training"]
+        if stage not in training.get("epochs", {}):
+            return int(training[f"{stage}_steps"])
+        instances = len(set(self.dataset.instances[self.rows(STAGE_SPLITS[stage])]))
+        return max(1, round(training["epochs"][stage] * instances / training["batch_size"]))
 
     def batch(self, *splits: str) -> Batch:
         """The instances of the named splits, in the order of the names."""

@@ -94,7 +94,7 @@ def run_settings(config: dict[str, Any], dataset: str, method: str, variant: str
         raise UserError(f"Unknown method {method!r}. Valid methods: {', '.join(method_files())}.")
     return {
         "network": config["network"],
-        "training": config["training"],
+        "training": training_settings(config, dataset),
         "foundation": foundation_settings(config, dataset),
         "regimes": config["regimes"],
         "two_to_one": config["two_to_one"] and variant == MAIN,
@@ -120,13 +120,20 @@ def variant_values(config: dict[str, Any], method: str, variant: str) -> dict[st
     return variants[variant]
 
 
+def training_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """The keys of ``training``, with the epochs of this data set only, if it has any."""
+    training = dict(config["training"])
+    epochs = training.pop("epochs").get(dataset)
+    return training | ({"epochs": epochs} if epochs else {})
+
+
 def foundation_settings(config: dict[str, Any], dataset: str) -> dict[str, Any]:
     """Settings of the shared warm start: its method (with default hyper-parameters), networks and training."""
     outside = config["foundation_checkpoints"].get(dataset)
     return {
         "method": config["foundation_method"],
         "network": config["network"],
-        "training": config["training"],
+        "training": training_settings(config, dataset),
         "classification": config["classification"].get(dataset, ""),
         **({OUTSIDE: outside} if outside else {}),
     }
