@@ -167,3 +167,18 @@ def test_a_number_that_is_not_finite_is_named_by_its_row(tiny, tmp_path):
     with pytest.raises(UserError, match="item 'item150', column 6: found nan"):
         store.save(broken, tmp_path / "store")
     assert not (tmp_path / "store" / store.CARD).exists()
+
+
+def test_a_clip_beside_five_captions_does_not_make_its_label_a_large_class():
+    """Two clips of a label, ten items: that they agree in a column says as little as two items would."""
+    draw = np.random.default_rng(0)
+    clips = items(15)  # 60 clips
+    clips["label"] = ["rare" if row < 2 else f"label-{row % 2}" for row in range(len(clips))]
+    table = clips.loc[clips.index.repeat(5)].reset_index(drop=True)
+    values = draw.normal(size=(len(clips), 3)).astype(np.float32)
+    values[:2, 1] = 7
+    of_items = np.repeat(values, 5, axis=0)
+    present = np.ones(len(table), dtype=bool)
+    check_leaks("sound", of_items, table.assign(instance=np.repeat(clips["id"].to_numpy(), 5)), present)
+    with pytest.raises(UserError, match="column 1 has one value for every item of label 'rare'"):
+        check_leaks("sound", of_items, table, present)  # ten clips
