@@ -53,6 +53,7 @@ benchmark: $(READY)
 	python -m benchmarks.evaluation --output results/benchmarks
 	python -m benchmarks.scaling --output results/benchmarks
 	python -m benchmarks.large_store --output results/benchmarks
+	python -m benchmarks.gpu_hours --output results/benchmarks
 
 tune: $(READY)
 	snakemake tune --cores $(CORES) --configfile "$(CONFIG)"
