@@ -133,7 +133,7 @@ class Network(nn.Module):
 def embed(network: Network, batch: Batch, chunk: int = 2048) -> Embeddings:
     """Embed any number of instances in evaluation mode, ``chunk`` at a time, and clips a few at a time."""
     network.eval()
-    chunk = min(chunk, CLIPS) if network.trained else chunk
+    chunk = min(chunk, CLIPS) if isinstance(batch, StoredBatch) and batch.features.dataset.raw else chunk
     parts = [network(batch.rows(slice(start, start + chunk))) for start in range(0, len(batch), chunk)]
 
     def joined(field: str) -> dict[str, Tensor]:
